@@ -1,0 +1,58 @@
+# make run     the board and the lessons, at the address it prints      make run PORT=8001
+# make test    every test; ARGS goes to pytest                          make test ARGS="tests/core -x"
+# make check   lint, format, types, layers
+# make bench   measurements; ARGS as above
+#
+# Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
+
+VENV   ?= .venv
+PYTHON ?= python3
+PORT   ?= 8000
+BIN    := $(VENV)/bin
+
+.PHONY: help run test check bench clean
+
+help:
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 4
+
+run: $(VENV)/.stamp-demo
+	@$(BIN)/seeother demo --port $(PORT)
+
+test: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.stamp-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.stamp-dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+# One stamp per extra: `make run` needs `demo` only, everything else needs `dev`. A .venv that lost
+# its pip or its interpreter is made anew. pip comes first: uv does not read pip's configuration.
+$(VENV)/.stamp-%: pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE_VENV)
+	@$(BIN)/python -c $(NEW_ENOUGH)
+	@echo "Installing seeother[$*] into $(VENV) ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@touch $@
+
+NEW_ENOUGH = 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "seeother needs Python 3.11 or newer and found %d.%d.%d; name another one by: make PYTHON=..." % v[:3])'
+NO_PYTHON  = "There is no $(PYTHON): install Python 3.11 or newer (Debian and Ubuntu: apt-get install python3 python3-venv)."
+NO_VENV    = "$(PYTHON) cannot make a virtual environment: install the package python3-venv (Debian and Ubuntu: apt-get install python3-venv), or uv."
+
+define MAKE_VENV
+{ \
+  command -v $(PYTHON) >/dev/null 2>&1 || { echo $(NO_PYTHON) >&2; exit 1; }; \
+  $(PYTHON) -c $(NEW_ENOUGH) || exit 1; \
+  $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 \
+    || uv venv -q --clear --seed --python $(PYTHON) $(VENV) 2>/dev/null \
+    || { rm -rf $(VENV); echo $(NO_VENV) >&2; exit 1; }; \
+}
+endef

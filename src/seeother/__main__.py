@@ -1,0 +1,5 @@
+"""`python -m seeother`."""
+
+from .cli import main
+
+main()

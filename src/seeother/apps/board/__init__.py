@@ -1,0 +1,1 @@
+"""The message board: post twice, refresh, go back, and there is one message."""

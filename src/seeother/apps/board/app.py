@@ -1,0 +1,188 @@
+"""The message board itself: four routes around one `once`.
+
+A POST runs `save` inside the transaction that also holds the ledger row (mode joined): message,
+answer, status message and remembered name are committed together or not at all. A GET reads, and
+that is all there is to it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ...asgi import SeeOther
+from ...core.values import Flash
+from ...core.values import Response as Answer
+from ...starlette import once, visit_of
+from ...stores.sqlite import create_private, tune
+from ...visit import Visit
+from . import messages, text
+
+HERE: Final = Path(__file__).parent
+PAGE: Final = 20
+MAX_BODY: Final = 64 << 10
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "content-security-policy": CSP,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+TROUBLE: Final = {
+    404: ("There is nothing here", "The address may be mistyped, or the message never existed."),
+    405: ("That does not work here", "Open the board and post from there."),
+    503: ("The board cannot be read just now", "Nothing is lost. Please reload in a moment."),
+    500: (
+        "Something went wrong here",
+        "It was not you. Nothing half-done was kept; please try again.",
+    ),
+}
+
+
+class Board:
+    """The routes, on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(),
+            trim_blocks=True,
+        )
+
+    def routes(self) -> list[Route | Mount]:
+        """What the board answers."""
+        return [
+            Route("/", self.index, methods=["GET"]),
+            Route("/", self.post, methods=["POST"]),
+            Route("/m/{id:int}", self.permalink, methods=["GET"], name="permalink"),
+            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+        ]
+
+    def index(self, request: Request) -> Response:
+        """The composer and the newest messages, or older ones."""
+        visit, before = visit_of(request), _number(request.query_params.get("before"))
+        with self.engine.connect() as connection:
+            page = messages.newest(connection, before=before, limit=PAGE)
+        return self.render(request, "board.html", visit, page=page, before=before)
+
+    async def post(self, request: Request) -> Response:
+        """Store a message, exactly once (joined)."""
+        return await once(request, self.engine, save)
+
+    def permalink(self, request: Request) -> Response:
+        """One message."""
+        with self.engine.connect() as connection:
+            found = messages.one(connection, request.path_params["id"])
+        if found is None:
+            raise HTTPException(404)
+        shown = _shown(found)
+        return self.page("message.html", message=shown, excerpt=text.excerpt(found.text, 60))
+
+    def render(
+        self, request: Request, name: str, visit: Visit, *, page: messages.Page, before: int | None
+    ) -> Response:
+        """The board's page from what was read and what waits for this visitor."""
+        draft, flashes = visit.draft, visit.flashes()
+        newer = request.url_for("index").path if before is not None else None
+        return self.page(
+            name,
+            messages=[_shown(m) for m in page.items],
+            older=f"/?before={page.older}" if page.older else None,
+            newer=newer,
+            flashes=flashes,
+            highlight=_linked(flashes),
+            name=visit.session.get("name", ""),
+            old=lambda field: (draft.old(field) if draft else None) or "",
+            error=lambda field: draft.error(field) if draft else None,
+            errors=dict(draft.errors) if draft else {},
+            field=visit.field(),
+            action=visit.action("/"),
+        )
+
+    def page(self, template: str, *, code: int = 200, **context: Any) -> Response:
+        """A template as a page with the board's headers."""
+        body = self.templates.get_template(template).render(**context)
+        return HTMLResponse(body, code, HEADERS)
+
+    async def trouble(self, _request: Request, error: Exception) -> Response:
+        """A friendly page for what went wrong."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.OperationalError):
+            status = 503
+        title, hint = TROUBLE.get(status, TROUBLE[500])
+        return self.page("error.html", code=status, status=status, title=title, hint=hint)
+
+
+def save(connection: Connection, visit: Visit) -> Answer:
+    """Store one message; runs inside the open transaction."""
+    name, message = visit.form.get("name", ""), visit.form.get("message", "")
+    problems = messages.validate(name, message)
+    if problems:
+        return visit.see_other("/", draft=problems)
+    number = messages.add(connection, name=name, text=message, now=datetime.now(UTC))
+    if visit.session.get("name", "") != messages.normal_name(name):
+        visit.session["name"] = messages.normal_name(name)
+    flash = Flash("Your message was posted.", "success", f"/m/{number}")
+    return visit.see_other("/", flash=flash)
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine on the board's file; creates the file (0600) and the table."""
+    create_private(path)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", lambda connection, _record: tune(connection, "FULL"))
+    messages.create(engine)
+    return engine
+
+
+def create_board(path: Path, **policy: Any) -> SeeOther:
+    """The board as an ASGI app on an SQLite file; policy as in `seeother.asgi.SeeOther`."""
+    board = Board(open_engine(path))
+    app = Starlette(
+        routes=board.routes(),
+        exception_handlers={
+            HTTPException: board.trouble,
+            DBAPIError: board.trouble,
+            500: board.trouble,
+        },
+    )
+    settings = {"namespace": "board", "max_body": MAX_BODY, **policy}
+    return SeeOther(app, store=f"sqlite:///{path}", mode="joined", **settings)
+
+
+def _shown(message: messages.Message) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "id": message.id,
+        "name": message.name,
+        "html": Markup(text.render(message.text)),  # noqa: S704 - rendered and cleaned by `text`
+        "posted_at": message.posted_at,
+        "iso": message.posted_at.isoformat(timespec="seconds"),
+        "ago": messages.ago(message.posted_at, now),
+    }
+
+
+def _number(raw: str | None) -> int | None:
+    return int(raw) if raw and raw.isascii() and raw.isdigit() else None
+
+
+def _linked(flashes: tuple[Flash, ...]) -> int | None:
+    """The message that a status message speaks of, to be highlighted."""
+    links = [f.link.removeprefix("/m/") for f in flashes if f.link and f.link.startswith("/m/")]
+    return _number(links[0]) if links else None

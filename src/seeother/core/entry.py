@@ -1,0 +1,234 @@
+"""Before anything happens: who is asking, from where, and with which token.
+
+Two steps, because the first needs no body and must come before a byte of it is read:
+
+* `greet` judges the address (host, scheme, proxy), the method, the origin and the cookies;
+* `admit` reads the token out of the parsed form and names the submission.
+
+Both are pure and touch no store: a forged, stale or foreign token costs a few microseconds and
+nothing else (invariant I9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
+from .cookie import CookieNames, cookie_names, has_cookies, read_cookie
+from .fingerprint import echo_digest, fingerprint, variant, visitor_id
+from .form import Field, Parsed, canonical_bytes
+from .keys import decode
+from .mark import cut, open_mark
+from .ops import Echo
+from .origin import Verdict, is_unsafe, judge, known_host, single
+from .policy import Policy
+from .token import FIELD, Token, verify
+from .values import Key, Request
+
+COOKIE_BYTES: Final = 16
+ECHO_JOINT: Final = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A request whose address, method, origin and cookies were judged."""
+
+    request: Request
+    unsafe: bool
+    verdict: Verdict
+    names: CookieNames
+    secure: bool
+    visitor: bytes | None
+    sid: bytes | None
+    hinted: bool
+    mark: bytes | None
+
+    @property
+    def same_origin(self) -> bool:
+        """Is it proved that our own page sent this? Only then anything of it may be echoed."""
+        return self.verdict is Verdict.PASS
+
+    @property
+    def visitor_id(self) -> bytes | None:
+        """What the store may know of the visitor."""
+        return None if self.visitor is None else visitor_id(self.visitor)
+
+    @property
+    def has_fetch_metadata(self) -> bool:
+        """Did the browser say where the request comes from?"""
+        return self.request.header(b"sec-fetch-site") is not None
+
+    @property
+    def takes_messages(self) -> bool:
+        """May this request take the messages under its mark? Not by HEAD, not ahead of time."""
+        request = self.request
+        purpose = request.header(b"sec-purpose") or request.header(b"purpose") or b""
+        return request.method == "GET" and b"prefetch" not in purpose and b"preview" not in purpose
+
+    @property
+    def takes_orphans(self) -> bool:
+        """May it take messages that wait elsewhere? Only our visitor's own top-level navigation."""
+        dest = self.request.header(b"sec-fetch-dest")
+        site = self.request.header(b"sec-fetch-site")
+        document = dest in (b"document", None) and b"text/html" in (
+            self.request.header(b"accept") or b"text/html"
+        )
+        return self.takes_messages and document and site not in (b"cross-site", b"same-site")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An admitted submission: its key in the ledger and what it is compared with.
+
+    `named` is False for a request without a token: it runs under a fresh id and keeps no row.
+    """
+
+    greeting: Greeting
+    key: Key
+    fingerprint: bytes
+    claim_id: bytes
+    canonical: bytes
+    token: Token | None = None
+    echo: Echo | None = None
+    page_keeping: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Does it carry a token?"""
+        return self.token is not None
+
+
+def greet(request: Request, policy: Policy) -> Greeting:
+    """Judge everything that needs no body.
+
+    Raises BadHost (400) or CrossSite (403); after either nothing of the request may be echoed.
+    """
+    request = _behind_proxies(request, policy)
+    if not known_host(request.host, policy.hosts):
+        raise BadHost(f"host {request.host!r} is not one of {', '.join(policy.hosts or ())}")
+    unsafe = is_unsafe(request.method, request.headers, request.query)
+    lines = [value for name, value in request.headers if name == b"cookie"]
+    verdict = _judge(request, policy, cookies=has_cookies(lines)) if unsafe else Verdict.PASS
+    if verdict is Verdict.REFUSE:
+        raise CrossSite("Sec-Fetch-Site and Origin do not name this site")
+    secure = request.scheme == "https" if policy.cookie_secure == "auto" else policy.cookie_secure
+    names = cookie_names(policy.ring.tag, secure, policy.cookie_name)
+    query, mark = cut(policy.ring, request.query, policy.mark, unsafe=unsafe)
+    return Greeting(
+        replace(request, query=query),
+        unsafe,
+        verdict,
+        names,
+        secure,
+        _opaque(lines, names.visitor),
+        _opaque(lines, names.session),
+        read_cookie(lines, names.hint.encode()) is not None,
+        mark,
+    )
+
+
+def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> Entry:
+    """Name the submission by its token and its input.
+
+    Raises BadToken, StaleToken, TokenRequired or CrossSite; the store was not asked.
+    """
+    request = greeting.request
+    path = (request.root + request.path).encode("utf-8", "surrogateescape")
+    canonical = canonical_bytes(request.method, path, request.query, parsed, body, policy.ignored)
+    claim_id = request.entropy(16)
+    found = [f.value for f in parsed.items if isinstance(f, Field) and f.name == FIELD.encode()]
+    if not found:
+        return _unnamed(greeting, canonical, claim_id, policy)
+    if len(found) > 1:
+        raise BadToken("the form carries two tokens")
+    text, _, shown = found[0].decode("latin-1").partition(ECHO_JOINT)
+    token = _verified(greeting, text, policy)
+    fp = fingerprint(token, canonical)
+    dest = request.header(b"sec-fetch-dest")
+    return Entry(
+        greeting,
+        Key(token.ledger_id(policy.namespace), variant(token, fp)),
+        fp,
+        claim_id,
+        canonical,
+        token,
+        _echo(greeting, shown, canonical, policy),
+        page_keeping=dest not in (None, b"document", b"iframe"),
+    )
+
+
+def _unnamed(greeting: Greeting, canonical: bytes, claim_id: bytes, policy: Policy) -> Entry:
+    if greeting.verdict is Verdict.TOKEN:
+        raise CrossSite("nothing but a token could prove where this came from, and there is none")
+    if policy.require_token:
+        raise TokenRequired("the policy asks for a token")
+    now = int(greeting.request.now).to_bytes(4, "big")
+    key = Key(now + greeting.request.entropy(12), claim_id)
+    return Entry(greeting, key, claim_id, claim_id, canonical)
+
+
+def _verified(greeting: Greeting, text: str, policy: Policy) -> Token:
+    """The token, if it is ours, fresh, and this visitor's.
+
+    Where only the token could prove the origin, every fault of it means "not proved".
+    """
+    try:
+        token = verify(policy.ring, text, now=greeting.request.now, max_age=policy.max_age)
+        if token.had_headers and not greeting.has_fetch_metadata:
+            raise CrossSite("the page had Sec-Fetch headers, its submission has none")
+        if not (token.belongs_to(greeting.visitor) or _excused(token, greeting)):
+            raise StaleToken("the token belongs to another visitor")
+    except (BadToken, StaleToken) as error:
+        if greeting.verdict is Verdict.TOKEN:
+            raise CrossSite(f"not proved: {error.detail}") from error
+        raise
+    return token
+
+
+def _excused(token: Token, greeting: Greeting) -> bool:
+    """A token from a page without a visitor cookie: enough where nothing else needs proof.
+
+    The headers prove the origin, or there is no cookie at all that somebody could abuse.
+    """
+    bare = greeting.verdict is Verdict.PASS_BARE and greeting.visitor is None
+    return token.unbound and (greeting.same_origin or bare)
+
+
+def _echo(greeting: Greeting, shown: str, canonical: bytes, policy: Policy) -> Echo | None:
+    receipt = open_mark(policy.ring, shown) if shown and policy.echo else None
+    if receipt is None or greeting.visitor is None:
+        return None
+    digest = echo_digest(policy.ring, greeting.visitor, canonical)
+    return Echo(receipt, digest, visitor_id(greeting.visitor), policy.echo)
+
+
+def _judge(request: Request, policy: Policy, *, cookies: bool) -> Verdict:
+    return judge(
+        site=single(request.headers, b"sec-fetch-site"),
+        origin=single(request.headers, b"origin"),
+        own=policy.public_origin or request.origin,
+        trusted=policy.trusted_origins,
+        path=request.root + request.path,
+        cookies=cookies,
+    )
+
+
+def _opaque(lines: list[bytes], name: str) -> bytes | None:
+    found = read_cookie(lines, name.encode())
+    return None if found is None else decode(found.decode("latin-1"), COOKIE_BYTES)
+
+
+def _behind_proxies(request: Request, policy: Policy) -> Request:
+    """Take scheme and host from X-Forwarded-* of the trusted hops only (security rule 7)."""
+    if not policy.proxy_hops:
+        return request
+    proto = _hop(request, b"x-forwarded-proto", policy.proxy_hops)
+    host = _hop(request, b"x-forwarded-host", policy.proxy_hops)
+    scheme = proto if proto in ("http", "https") else request.scheme
+    return replace(request, scheme=scheme, host=host or request.host)
+
+
+def _hop(request: Request, name: bytes, hops: int) -> str | None:
+    values = [v.strip() for key, line in request.headers if key == name for v in line.split(b",")]
+    return values[-hops].decode("latin-1") if len(values) >= hops else None

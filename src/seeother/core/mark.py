@@ -1,0 +1,90 @@
+"""The mark `?so=<receipt>` on a landing URL, and the bare `?so` on an action.
+
+A receipt's id is 8 random bytes; in a URL it stands with 8 bytes of MAC, so that an invented mark
+costs no store access. The mark goes into the query, before any fragment, and only where it can come
+back to us. On the way in it is cut out again byte by byte, so that the app sees the query it knows;
+nothing else of the query is touched (security rule 24).
+
+A bare `so` (no equals sign) marks the action of a form that posts to its page's own URL. Without it
+Back shows the landing page with a new token beside the old text (measured in both browsers).
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final, NamedTuple
+
+from .keys import Keyring, decode, encode, mac
+
+RANDOM: Final = 8
+
+
+class Cut(NamedTuple):
+    """A query without its mark, and the receipt that the mark named."""
+
+    query: bytes
+    receipt: bytes | None
+
+
+def sign(ring: Keyring, receipt: bytes) -> str:
+    """A receipt's id as it stands in a URL: 22 URL-safe characters."""
+    return encode(receipt + mac(ring.current.mark, 8, b"receipt", receipt))
+
+
+def open_mark(ring: Keyring, text: str) -> bytes | None:
+    """The receipt id in a mark of ours, else None.
+
+    >>> ring = Keyring.make([b"s" * 32], "docs")
+    >>> open_mark(ring, sign(ring, b"12345678")), open_mark(ring, "A" * 22)
+    (b'12345678', None)
+    """
+    raw = decode(text, 2 * RANDOM)
+    if raw is None:
+        return None
+    for key in ring.keys:
+        if hmac.compare_digest(raw[RANDOM:], mac(key.mark, 8, b"receipt", raw[:RANDOM])):
+            return raw[:RANDOM]
+    return None
+
+
+def cut(ring: Keyring, query: bytes, name: str | None, *, unsafe: bool) -> Cut:
+    """Take our mark out of a query string; all other bytes stay as they are.
+
+    `unsafe`: a bare `so` is ours only on a request that may change something.
+    """
+    if name is None or name.encode() not in query:
+        return Cut(query, None)
+    kept, receipt, bare, prefix = [], None, name.encode(), name.encode() + b"="
+    for pair in query.split(b"&"):
+        found = (
+            open_mark(ring, pair[len(prefix) :].decode("latin-1"))
+            if pair.startswith(prefix)
+            else None
+        )
+        if found is not None:
+            receipt = found
+        elif not (unsafe and pair == bare):
+            kept.append(pair)
+    return Cut(b"&".join(kept), receipt)
+
+
+def add(location: str, name: str, value: str | None) -> str:
+    """Put a mark into a location's query, before its fragment; `value` None = bare.
+
+    >>> add("/list?page=2#end", "so", "abc")
+    '/list?page=2&so=abc#end'
+    """
+    url, hash_, fragment = location.partition("#")
+    pair = name if value is None else f"{name}={value}"
+    joint = "&" if "?" in url and not url.endswith("?") else "" if url.endswith("?") else "?"
+    return f"{url}{joint}{pair}{hash_}{fragment}"
+
+
+def strip(location: str, name: str | None, ring: Keyring) -> str:
+    """A location without any mark of ours."""
+    if name is None or name not in location:
+        return location
+    url, hash_, fragment = location.partition("#")
+    path, question, query = url.partition("?")
+    rest = cut(ring, query.encode("utf-8"), name, unsafe=True).query.decode("utf-8")
+    return path + (question + rest if rest else "") + hash_ + fragment

@@ -1,0 +1,152 @@
+"""The token: the signed, unguessable name of a submission, and the CSRF proof.
+
+    base64url( version+flags 1 | kid 1 | issued 4 | nonce 16 | t1 12 | t2 8 )      56 characters
+
+It is stateless: minting one costs no store access, and a form that is never sent leaves no trace.
+Two tags instead of one, because two different things can be wrong with it:
+
+* **t2** = MAC over the head and the visitor's secret (a cookie). If only this one does not match,
+  the token is ours but another visitor's: `StaleToken`, and a same-origin sender gets the form
+  back with everything typed.
+* **t1** = MAC over namespace, purpose, head, t2 and scope. If it does not match, the token was
+  never ours: `BadToken`. It covers t2, so no bit of a token can be changed unnoticed, also where
+  t2 itself cannot be checked (below).
+
+Flags in the first byte, under the MAC: version (4 bits), *unbound* (rendered for a browser that had
+no visitor cookie yet), *headers* (the GET that rendered it carried Sec-Fetch-*; a POST without them
+is then a downgrade), `on_edit` (2 bits).
+
+An unbound token is minted together with a new visitor cookie and its t2 is made with that cookie,
+but the cookie may not come back: cookies may be refused, and five restored tabs each set one and
+only the last survives. So a wrong t2 on an unbound token is no fault *where the headers prove the
+origin*; where they do not, t2 has to match like any other.
+
+Everything is checked before any store access: length, the one canonical spelling, key, tags in
+constant time, issued <= now + 300 s, age <= max_age. The issue time is under the MAC and is the
+first part of the ledger's key: rows may be deleted when their tokens are too old to be accepted,
+and no window is left in which a token is valid and its row is gone.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ..errors import BadToken, StaleToken
+from .keys import Keyring, SigningKey, decode, encode, mac
+
+OnEdit = Literal["new", "confirm", "refuse"]
+
+VERSION: Final = 1
+UNBOUND: Final = 0b1000
+HEADERS: Final = 0b0100
+EDITS: Final[tuple[OnEdit, ...]] = ("new", "confirm", "refuse")
+SKEW: Final = 300
+SIZE: Final = 42
+LENGTH: Final = 56
+FIELD: Final = "so_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of ours whose first tag was right."""
+
+    key: SigningKey
+    issued: int
+    head: bytes
+    flags: int
+    t2: bytes
+
+    @property
+    def nonce(self) -> bytes:
+        """What makes it unguessable; never stored."""
+        return self.head[6:]
+
+    @property
+    def unbound(self) -> bool:
+        """Was it rendered for a browser without a visitor cookie?"""
+        return bool(self.flags & UNBOUND)
+
+    @property
+    def had_headers(self) -> bool:
+        """Did the GET that rendered it carry Sec-Fetch-* headers?"""
+        return bool(self.flags & HEADERS)
+
+    @property
+    def on_edit(self) -> OnEdit:
+        """What edited input under this token means."""
+        return EDITS[self.flags & 0b11]
+
+    def belongs_to(self, visitor: bytes | None) -> bool:
+        """Is the second tag made with this visitor's secret?"""
+        return visitor is not None and hmac.compare_digest(
+            self.t2, _bind(self.key, self.head, visitor)
+        )
+
+    def ledger_id(self, namespace: str) -> bytes:
+        """Issue time (so that rows expire in key order) and 12 bytes of a hash of the nonce.
+
+        The nonce itself is never stored: a stolen ledger cannot be used to submit anything.
+        """
+        digest = mac(b"", 12, b"ledger id", namespace.encode(), self.nonce)
+        return self.issued.to_bytes(4, "big") + digest
+
+
+def mint(
+    ring: Keyring,
+    *,
+    visitor: bytes,
+    now: float,
+    nonce: bytes,
+    scope: str = "",
+    on_edit: OnEdit = "new",
+    unbound: bool = False,
+    had_headers: bool = False,
+) -> str:
+    """A new token: 56 URL-safe characters.
+
+    `visitor` is the secret of the visitor's cookie (the new one if it is just being set, then with
+    `unbound`), `now` seconds since the epoch, `nonce` 16 unpredictable bytes.
+    """
+    key = ring.current
+    flags = VERSION << 4 | UNBOUND * unbound | HEADERS * had_headers | EDITS.index(on_edit)
+    head = bytes((flags, key.kid)) + int(now).to_bytes(4, "big") + nonce
+    t2 = _bind(key, head, visitor)
+    return encode(head + _tag(key, ring.namespace, head, t2, scope) + t2)
+
+
+def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str = "") -> Token:
+    """Read a token and check everything but whose it is.
+
+    Raises BadToken (not one of ours, or from the future) or StaleToken (older than `max_age` s).
+
+    >>> ring = Keyring.make([b"s" * 32], "docs")
+    >>> text = mint(ring, visitor=b"v" * 16, now=1000, nonce=b"n" * 16)
+    >>> token = verify(ring, text, now=1060, max_age=3600)
+    >>> token.belongs_to(b"v" * 16), token.belongs_to(b"w" * 16)
+    (True, False)
+    """
+    raw = decode(text, SIZE) if len(text) == LENGTH else None
+    if raw is None:
+        raise BadToken("not 56 canonical base64url characters")
+    key = ring.of(raw[1])
+    if raw[0] >> 4 != VERSION or raw[0] & 0b11 >= len(EDITS) or key is None:
+        raise BadToken("unknown version or key")
+    head, t1, t2 = raw[:22], raw[22:34], raw[34:]
+    if not hmac.compare_digest(t1, _tag(key, ring.namespace, head, t2, scope)):
+        raise BadToken("the first tag is wrong: forged, or made for another form or app")
+    issued = int.from_bytes(raw[2:6], "big")
+    if issued > now + SKEW:
+        raise BadToken(f"issued {issued - now:.0f} s in the future")
+    if now - issued > max_age:
+        raise StaleToken(f"issued {now - issued:.0f} s ago, max_age is {max_age:.0f} s")
+    return Token(key, issued, head, raw[0] & 0x0F, t2)
+
+
+def _tag(key: SigningKey, namespace: str, head: bytes, t2: bytes, scope: str) -> bytes:
+    return mac(key.token, 12, b"form", namespace.encode(), head, t2, scope.encode())
+
+
+def _bind(key: SigningKey, head: bytes, visitor: bytes) -> bytes:
+    return mac(key.token, 8, b"visitor", head, visitor)

@@ -1,0 +1,202 @@
+"""The nouns: frozen values that travel between adapter, flow and store.
+
+Nothing here knows a framework or a database. A `Request` carries its own time and its own source
+of randomness, so that the core needs neither a clock nor an entropy pool and every test can choose
+both. The *mutable* part of a request (its visit) lives with the adapters, in `seeother.visit`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from .cookie import SetCookie
+
+Headers = tuple[tuple[bytes, bytes], ...]
+Category = str
+Kind = Literal["accepted", "rejected"]
+
+ACCEPTED: Final[Kind] = "accepted"
+REJECTED: Final[Kind] = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as the core sees it; header names are lower-case bytes.
+
+    `root` + `path` is the path as sent (percent-encoded), `query` the raw query string, `now`
+    seconds since the epoch, `entropy(n)` gives n unpredictable bytes.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    root: str
+    path: str
+    query: bytes
+    headers: Headers
+    now: float
+    entropy: Callable[[int], bytes] = field(compare=False, repr=False)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    @property
+    def origin(self) -> str:
+        """`scheme://host[:port]` under which the client reached us."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The absolute URL, query included."""
+        query = self.query.decode("latin-1")
+        return f"{self.origin}{self.root}{self.path}" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response with its whole body; header names are lower-case bytes."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: bytes) -> str | None:
+        """The first value of a header as text, or None."""
+        found = next((value for key, value in self.headers if key == name), None)
+        return None if found is None else found.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """A one-time message: text, a category as in Flask and Django, perhaps a link to the thing."""
+
+    text: str
+    category: Category = "message"
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Rejected input and what is wrong with it, kept across the redirect."""
+
+    values: tuple[tuple[str, str], ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()
+
+    def old(self, name: str) -> str | None:
+        """The value that was typed into a field, or None."""
+        return next((value for key, value in self.values if key == name), None)
+
+    def error(self, name: str) -> str | None:
+        """What is wrong with a field, or None."""
+        return next((text for key, text in self.errors if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The ledger's key: id from the token (issue time first), variant from the input."""
+
+    id: bytes
+    variant: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The recorded answer of a submission: never a body."""
+
+    kind: Kind
+    status: int
+    location: str | None = None
+    receipt: bytes | None = None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What travels with a redirect: owns the messages and the draft of one outcome.
+
+    `visitor` is the hash of the visitor's cookie: nobody else can open it. `echo` is a digest of
+    the canonical input under the visitor's secret (the other half of a double click).
+    """
+
+    id: bytes
+    visitor: bytes
+    key: Key | None
+    echo: bytes
+    messages: tuple[Flash, ...] = ()
+    draft: bytes = b""
+
+    @property
+    def carries(self) -> bool:
+        """Is there anything in it that a page could show?"""
+        return bool(self.messages or self.draft)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one visit did to its session: replaced and deleted keys, or its whole end."""
+
+    sets: tuple[tuple[str, bytes], ...] = ()
+    deletes: tuple[str, ...] = ()
+    cleared: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.sets or self.deletes or self.cleared)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWrite:
+    """A change set and the session it belongs to (hash of the cookie)."""
+
+    sid: bytes
+    changes: Changes
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What the view did: its answer, and what it left in its visit."""
+
+    response: Response
+    flashes: tuple[Flash, ...] = ()
+    draft: Draft | None = None
+    session: SessionWrite | None = None
+    shown: bool = False
+    rendered: bool = False
+    cookies: tuple[SetCookie, ...] = ()
+    final: bool = False
+    payload: Any = None
+
+
+def pack_outcome(outcome: Outcome) -> bytes:
+    """An outcome as the bytes that the ledger keeps."""
+    headers = [[k.decode("latin-1"), v.decode("latin-1")] for k, v in outcome.headers]
+    receipt = outcome.receipt.hex() if outcome.receipt else None
+    row = [outcome.kind[0], outcome.status, outcome.location, receipt, headers]
+    return json.dumps(row, separators=(",", ":")).encode()
+
+
+def unpack_outcome(data: bytes) -> Outcome:
+    """The inverse of `pack_outcome`."""
+    kind, status, location, receipt, headers = json.loads(data)
+    return Outcome(
+        ACCEPTED if kind == "a" else REJECTED,
+        status,
+        location,
+        bytes.fromhex(receipt) if receipt else None,
+        tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers),
+    )
+
+
+def pack_messages(messages: tuple[Flash, ...]) -> bytes:
+    """Messages as the bytes that a receipt keeps."""
+    rows = [[m.text, m.category, m.link] for m in messages]
+    return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def unpack_messages(data: bytes) -> tuple[Flash, ...]:
+    """The inverse of `pack_messages`."""
+    return tuple(Flash(*row) for row in json.loads(data))

@@ -1,0 +1,69 @@
+"""From settings to a working policy and store: defaults, and the key file.
+
+An app that names no secret gets one of its own, in a key file beside its SQLite store. The file is
+written under another name and then linked into place, so that of twenty first workers one wins and
+all others read the winner's key; it has mode 0600, and one that others may read is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from .core.policy import Policy
+from .errors import PolicyError
+from .stores import Store, open_store
+from .stores.sqlite import SQLiteStore, create_folder
+
+DEFAULT_STORE: Final = "sqlite:///seeother.db"
+SECRET_BYTES: Final = 32
+MARGIN: Final = 600.0
+
+
+def prepared(policy: Policy) -> tuple[Policy, Store]:
+    """The policy with a secret, and its store; the store is not opened yet."""
+    store = open_store(policy.store or DEFAULT_STORE)
+    if isinstance(store, SQLiteStore):
+        store.retention = policy.max_age + MARGIN
+    if policy.secret is None:
+        if not isinstance(store, SQLiteStore):
+            raise PolicyError("set `secret`: this store has no folder where a key file could stand")
+        policy = replace(policy, secret=key_file(store.path.with_suffix(".key")))
+    return policy, store
+
+
+def key_file(path: Path) -> bytes:
+    """The secret in a key file, made at first use.
+
+    Raises PolicyError where the file can be read by others, or is too short to be a key.
+    """
+    if not path.exists():
+        _create(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise PolicyError(f"{path} may be read by others (mode {mode:o}); run: chmod 600 {path}")
+    secret = path.read_bytes()
+    if len(secret) < SECRET_BYTES:
+        raise PolicyError(f"{path} is too short to be a key; delete it and start again")
+    return secret
+
+
+def _create(path: Path) -> None:
+    create_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_urlsafe(SECRET_BYTES).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return  # another worker was first; its key is the one
+    finally:
+        draft.unlink()

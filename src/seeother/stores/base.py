@@ -1,0 +1,84 @@
+"""What a store is: a memory that answers ops, each in one atomic step.
+
+Stores are synchronous, thread-safe and never wait: where a lock is taken they answer `Busy` and the
+flow decides. `seeother.testing.StoreContract` is the specification; a store that passes it is a
+store. `perform` finds the method by the op's `verb`, so a store is nothing but a class with these
+methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from ..core import ops
+from ..errors import PolicyError
+
+
+@runtime_checkable
+class Store(Protocol):
+    """The questions a store answers; see `seeother.core.ops` for each."""
+
+    def perform(self, op: ops.Op[Any]) -> Any:
+        """Answer any op by the method that its verb names."""
+
+    def lookup(self, op: ops.Lookup) -> ops.Settled | ops.Unknown: ...
+    def claim(self, op: ops.Claim) -> ops.ClaimReply: ...
+    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced: ...
+    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced: ...
+    def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced: ...
+    def doubt(self, op: ops.Doubt) -> ops.Done | ops.Fenced: ...
+    def resolve(self, op: ops.Resolve) -> ops.Done | ops.Fenced: ...
+    def open(self, op: ops.Open) -> ops.Opened: ...
+    def take(self, op: ops.Take) -> tuple[ops.Taken, ...] | ops.Busy: ...
+    def close(self, op: ops.Close) -> ops.Done | ops.Busy: ...
+    def rearm(self, op: ops.Rearm) -> ops.Done | ops.Busy: ...
+    def report(self, op: ops.Report) -> None: ...
+
+    def shut(self) -> None:
+        """Close everything that is open in this process."""
+
+
+class Transaction(Protocol):
+    """Somebody else's transaction that a ledger row may join."""
+
+    def begin(self) -> bool:
+        """Open it for writing; False if the database is busy."""
+
+    @property
+    def raw(self) -> Any:
+        """The DB-API connection inside."""
+
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+
+
+class Joinable(Store, Protocol):
+    """A store whose rows may live inside the app's own transaction."""
+
+    def within(self, transaction: Transaction) -> Store:
+        """The same store, with Claim as its BEGIN and Settle as its COMMIT."""
+
+
+Clock = Callable[[], float]
+
+KINDS: Final = {"memory": ("memory", "MemoryStore"), "sqlite": ("sqlite", "SQLiteStore")}
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names; nothing is opened or created before its first use.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`. Raises PolicyError for a kind
+    that does not exist.
+
+    >>> type(open_store("memory://")).__name__
+    'MemoryStore'
+    """
+    kind = urlsplit(url).scheme.partition("+")[0]
+    if kind not in KINDS:
+        raise PolicyError(f"no store for {url!r}; known: {', '.join(sorted(KINDS))}")
+    module, name = KINDS[kind]
+    store: Store = getattr(import_module(f".{module}", __package__), name).from_url(url)
+    return store

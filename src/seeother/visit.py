@@ -1,0 +1,256 @@
+"""The visit: what a view sees of seeother during one request.
+
+It is the only mutable thing, it lives exactly as long as its request, and it asks no store: what
+there is to read was fetched before the view ran, what it leaves is collected after it
+(`Visit.handled`) and written in one step together with the outcome.
+
+    visit.session            a mapping whose writes merge, key by key
+    visit.form               the strictly parsed form
+    visit.flash(text, ...)   leave a message for the page behind the redirect
+    visit.flashes()          the messages for this page; reading them is what consumes them
+    visit.field()            the hidden field with a fresh token
+    visit.see_other(target)  303, with a message or a draft
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from . import pages
+from .core.cookie import SetCookie
+from .core.entry import COOKIE_BYTES, ECHO_JOINT, Entry, Greeting
+from .core.fingerprint import session_id
+from .core.form import Form
+from .core.headers import redirect
+from .core.keys import encode
+from .core.mark import add, sign
+from .core.ops import Opened, Taken
+from .core.policy import Policy
+from .core.record import unpack_draft
+from .core.seal import can_seal, unseal
+from .core.session import Session
+from .core.target import safe_target
+from .core.token import FIELD, OnEdit, mint
+from .core.values import Draft, Flash, Handled, Response, SessionWrite
+from .errors import Refused, SeeOtherError, StoreError
+
+VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
+
+
+class Html(str):
+    """Markup that template engines do not escape (the `__html__` convention)."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+class DraftRefused(Refused):
+    """Input that was rejected and cannot be kept for this visitor: answered in place."""
+
+    status = 422
+    reason = "rejected"
+    title = "Please check what you typed"
+    hint = "Nothing was saved yet. Correct the form below and send it."
+
+
+class Visit:
+    """One request, seen from the view."""
+
+    def __init__(self, greeting: Greeting, policy: Policy, form: Form | None = None) -> None:
+        self.greeting, self.policy = greeting, policy
+        self.form = form if form is not None else Form()
+        self.entry: Entry | None = None
+        self.word = "page"
+        self.settled: tuple[SetCookie, ...] | None = None
+        self._opened = Opened()
+        self._taken: tuple[Flash, ...] = ()
+        self._given: list[Flash] = []
+        self._draft_given: Draft | None = None
+        self._session: Session | None = None
+        self._shown = self._rendered = False
+        self._visitor = greeting.visitor
+        self._new_sid = b""
+
+    def begin(self, opened: Opened | None, taken: tuple[Taken, ...]) -> None:
+        """What was fetched for this visit."""
+        self._opened = opened or Opened()
+        self._taken = tuple(message for one in taken for message in one.messages)
+
+    # Sessions, messages, drafts --------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session as a mutable mapping."""
+        if self._session is None:
+            self._session = Session(self._opened.session or ())
+        return self._session
+
+    def flash(self, text: str, category: str = "message", link: str | None = None) -> None:
+        """Leave a one-time message for the page behind the redirect of this answer.
+
+        `category` is any word, as in Flask; `link` leads to the thing that the message is about.
+        """
+        self._given.append(Flash(text, category, link))
+
+    def flashes(self) -> tuple[Flash, ...]:
+        """The messages for this page. They count as shown once this was called."""
+        self._shown = True
+        self._taken, self._given = (*self._taken, *self._given), []
+        return self._taken
+
+    @property
+    def draft(self) -> Draft | None:
+        """Rejected input that waits under this page's mark."""
+        greeting = self.greeting
+        if not self._opened.draft or greeting.mark is None or greeting.visitor is None:
+            return None
+        row, visitor = greeting.mark, greeting.visitor
+        plain = unseal(
+            self.policy.ring, self._opened.draft, purpose="draft", row=row, visitor=visitor
+        )
+        return unpack_draft(plain) if plain is not None else None
+
+    # Forms -----------------------------------------------------------------------------------
+
+    def token(self, scope: str = "", on_edit: OnEdit | None = None) -> str:
+        """A fresh token, followed by this page's mark where there is one (the echo)."""
+        self._rendered = True
+        request, unbound = self.greeting.request, self.greeting.visitor is None
+        if self._visitor is None:
+            self._visitor = request.entropy(COOKIE_BYTES)
+        token = mint(
+            self.policy.ring,
+            visitor=self._visitor,
+            now=request.now,
+            nonce=request.entropy(16),
+            scope=scope,
+            on_edit=on_edit or self.policy.on_edit,
+            unbound=unbound,
+            had_headers=self.greeting.has_fetch_metadata,
+        )
+        mark = self.greeting.mark
+        return token if mark is None else f"{token}{ECHO_JOINT}{sign(self.policy.ring, mark)}"
+
+    def field(self, scope: str = "", on_edit: OnEdit | None = None) -> Html:
+        """The hidden field that names this submission and proves where it comes from."""
+        return Html(f'<input type="hidden" name="{FIELD}" value="{self.token(scope, on_edit)}">')
+
+    def action(self, url: str) -> str:
+        """The action of a form that posts to its page's own URL: with the empty marker."""
+        return url if self.policy.mark is None else add(url, self.policy.mark, None)
+
+    # Answers ---------------------------------------------------------------------------------
+
+    def see_other(
+        self,
+        target: str,
+        *,
+        flash: str | tuple[str, str] | Flash | None = None,
+        draft: Mapping[str, str] | None = None,
+    ) -> Response:
+        """303 to a proved target, with a message, or with the rejected input as a draft.
+
+        `flash` is a text, (text, category) or a Flash; `draft` maps field names to what is wrong
+        with them. Where a draft cannot be kept (no visitor cookie, or `cryptography` is missing)
+        the rejected form is answered in place, with status 422. Raises UnsafeTarget.
+        """
+        request, policy = self.greeting.request, self.policy
+        location = safe_target(target, base=request.url, hosts=policy.redirect_hosts)
+        if isinstance(flash, str):
+            self.flash(flash)
+        elif flash is not None:
+            self._given.append(flash if isinstance(flash, Flash) else Flash(*flash))
+        if draft is not None:
+            self._draft_given = Draft(self.form.pairs(), tuple(draft.items()))
+            if self.greeting.visitor is None or not can_seal():
+                return self.resend(DraftRefused(), errors=draft)
+        status = policy.redirect_status
+        return Response(status, redirect(status, location))
+
+    def repeat(self, target: str, *, permanent: bool = False) -> Response:
+        """307 (or 308): the browser sends the same form to another URL (RFC 9110 15.4.8)."""
+        location = safe_target(
+            target, base=self.greeting.request.url, hosts=self.policy.redirect_hosts
+        )
+        status = 308 if permanent else 307
+        return Response(status, redirect(status, location))
+
+    def resend(self, error: SeeOtherError, errors: Mapping[str, str] | None = None) -> Response:
+        """The form once more, inline; a token that is still good stays the same."""
+        request, ignored = self.greeting.request, self.policy.ignored
+        fields = [(n, v) for n, v in self.form.pairs() if n not in ignored]
+        kept = self.form.get(FIELD) if isinstance(error, StoreError) else None
+        token = f'<input type="hidden" name="{FIELD}" value="{kept}">' if kept else self.field()
+        query = request.query.decode("latin-1")
+        action = request.root + request.path + (f"?{query}" if query else "")
+        return pages.resend_page(
+            error,
+            fields,
+            action=self.action(action),
+            token=token,
+            errors=errors,
+            secret=[n for n, _ in fields if self.policy.is_secret(n)],
+            debug=bool(self.policy.debug),
+        )
+
+    def refusal(self, error: SeeOtherError) -> Response:
+        """The answer to anything that went wrong: the form once more where that is safe."""
+        greeting, request = self.greeting, self.greeting.request
+        again = (
+            isinstance(error, Refused)
+            and error.reason in RESENDABLE
+            or isinstance(error, StoreError)
+        )
+        if again and greeting.unsafe and greeting.same_origin and len(self.form):
+            return self.resend(error)
+        home = request.root + request.path if greeting.unsafe else None
+        return pages.error_page(error, debug=bool(self.policy.debug), home=home)
+
+    def forget(self) -> None:
+        """The submission had no effect: what the view left in this visit goes with it."""
+        self._given, self._draft_given, self._session = [], None, None
+
+    # The end ---------------------------------------------------------------------------------
+
+    def handled(self, response: Response) -> Handled:
+        """What this visit leaves behind, to be written in one step with the outcome."""
+        if self.settled is not None:
+            cookies = (*self.settled, *self._cookies(None))
+            return Handled(response, rendered=self._rendered, cookies=cookies, final=True)
+        write = self._session_write()
+        return Handled(
+            response,
+            flashes=tuple(self._given),
+            draft=self._draft_given,
+            session=write,
+            shown=self._shown,
+            rendered=self._rendered,
+            cookies=self._cookies(write),
+        )
+
+    def _session_write(self) -> SessionWrite | None:
+        changes = self._session.changes() if self._session is not None else None
+        if not changes:
+            return None
+        if self._opened.session is not None and self.greeting.sid is not None:
+            return SessionWrite(session_id(self.greeting.sid), changes)
+        self._new_sid = self.greeting.request.entropy(COOKIE_BYTES)
+        return SessionWrite(session_id(self._new_sid), changes, fresh=True)
+
+    def _cookies(self, write: SessionWrite | None) -> tuple[SetCookie, ...]:
+        greeting, out = self.greeting, []
+        if self._rendered and greeting.visitor is None and self._visitor is not None:
+            out.append(self._cookie(greeting.names.visitor, self._visitor, VISITOR_SECONDS))
+        if write is not None and write.fresh:
+            seconds = int(self.policy.session_idle)
+            out.append(self._cookie(greeting.names.session, self._new_sid, seconds))
+        return tuple(out)
+
+    def _cookie(self, name: str, value: bytes, seconds: int) -> SetCookie:
+        return SetCookie(name, encode(value), max_age=seconds, secure=self.greeting.secure)
+
+
+RESENDABLE: Final = frozenset({"bad-token", "token-required", "stale-token", "edit-refused"})

@@ -1,0 +1,1 @@
+"""The tests of seeother. Each test's docstring states one promise."""
