@@ -18,12 +18,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
-from .core.entry import Greeting, admit, greet
+from .core.entry import admit, greet
 from .core.flows import Answer, page
 from .core.form import Form, Limits, Parsed, read_form
 from .core.ops import Handle

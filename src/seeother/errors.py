@@ -7,7 +7,8 @@ One root, `SeeOtherError`, and a branch for *what was learnt*:
 * `PolicyError` the developer asked for something that cannot be; raised at start, never per request.
 
 Every class carries three things for people: `status` (the HTTP status of the answer), `reason`
-(one stable word for logs, metrics and tests) and `hint` (one sentence: what to do next). They are
+(one stable word for logs, metrics and tests) and `hint` (one sentence: what to do next). `resend`
+says that a same-origin sender gets the form back with everything typed. They are
 raised in the core and rendered in exactly one place, `seeother.pages`.
 """
 
@@ -46,6 +47,7 @@ class SeeOtherError(Exception):
 
     status: int = 500
     reason: str = "error"
+    resend: bool = False
     title: str = "Something went wrong"
     hint: str = "Please try again in a moment."
 
@@ -110,6 +112,7 @@ class BadToken(Refused):
     """The token is not one of ours: wrong length, spelling, key, scope or tag, or from the future."""
 
     reason = "bad-token"
+    resend = True
     title = "Please send this once more"
     hint = "The form's token was not one of ours. Nothing was saved yet."
 
@@ -125,6 +128,7 @@ class StaleToken(Refused):
     """The token was ours, but it is expired or belongs to another visitor."""
 
     reason = "stale-token"
+    resend = True
     title = "Please send this once more"
     hint = (
         "This page was open for a long time. Nothing you typed is lost and nothing was saved yet."
@@ -145,6 +149,7 @@ class EditRefused(Refused):
 
     status = 409
     reason = "edit-refused"
+    resend = True
     title = "This form was already sent"
     hint = "It was sent with other input before. Open the form again to send another one."
 
@@ -163,6 +168,7 @@ class StoreError(SeeOtherError):
 
     status = 503
     reason = "store-error"
+    resend = True
     title = "Not saved yet"
     hint = "This could not be saved just now. Nothing is lost: press Send to try again."
 

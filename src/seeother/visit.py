@@ -15,7 +15,7 @@ there is to read was fetched before the view ran, what it leaves is collected af
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from . import pages
 from .core.cookie import SetCookie
@@ -199,12 +199,7 @@ class Visit:
     def refusal(self, error: SeeOtherError) -> Response:
         """The answer to anything that went wrong: the form once more where that is safe."""
         greeting, request = self.greeting, self.greeting.request
-        again = (
-            isinstance(error, Refused)
-            and error.reason in RESENDABLE
-            or isinstance(error, StoreError)
-        )
-        if again and greeting.unsafe and greeting.same_origin and len(self.form):
+        if error.resend and greeting.unsafe and greeting.same_origin and len(self.form):
             return self.resend(error)
         home = request.root + request.path if greeting.unsafe else None
         return pages.error_page(error, debug=bool(self.policy.debug), home=home)
@@ -251,6 +246,3 @@ class Visit:
 
     def _cookie(self, name: str, value: bytes, seconds: int) -> SetCookie:
         return SetCookie(name, encode(value), max_age=seconds, secure=self.greeting.secure)
-
-
-RESENDABLE: Final = frozenset({"bad-token", "token-required", "stale-token", "edit-refused"})

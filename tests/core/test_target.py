@@ -24,6 +24,7 @@ PAGE = "https://app.example/form/page?old=1"
 BASES = (PAGE, "http://app.example:8000/form/", "https://[::1]:8443/", "http://127.0.0.1")
 STRINGS = int(20_000 * float(os.environ.get("SCALE", "1")))
 SEED = 7
+ANYTHING = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 
 
 def refusal(raw: str, base: str = PAGE, hosts: tuple[str, ...] = ()) -> str:
@@ -289,7 +290,7 @@ def test_hostile_strings() -> None:
     assert away > STRINGS // 50, "too few attacks: the test would prove nothing"
 
 
-@given(st.sampled_from(BASES), st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
+@given(st.sampled_from(BASES), ANYTHING | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_any_string(base: str, raw: str) -> None:
     """Any string at all is refused or harmless; for what was emitted the same string comes out."""
     location = assert_harmless(raw, base)
@@ -325,7 +326,7 @@ def test_clean_location_refuses(char: str) -> None:
             clean_location(value)
 
 
-@given(st.text())
+@given(ANYTHING)
 def test_clean_location_is_one_line(value: str) -> None:
     """Whatever comes out is ASCII on one line, means the same and needs no more cleaning."""
     try:
@@ -387,6 +388,13 @@ def test_same_url_as_browsers(path: str, query: str, fragment: str, own: str, as
         there = URL(location, base=base)
         there.hash = ""
         assert same_url(location, base) is (there.href.rstrip("?") == base)
+
+
+@given(ANYTHING, ANYTHING, st.sampled_from(("", "https://app.example/")))
+@example("\udcff", "\ud800", "https://app.example/")
+def test_same_url_never_raises(location: str, path: str, origin: str) -> None:
+    """Whatever an app sends and a client asked for, the question has an answer."""
+    assert same_url(location, origin + path) in (True, False)
 
 
 # --- time ----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from .ops import (
     Taken,
 )
 from .policy import Policy
-from .record import Record, Verdict, judge_answer, record, record_page
+from .record import Record, Verdict, hint_cookie, judge_answer, record, record_page
 from .values import Handled, Outcome, Response
 
 R = TypeVar("R")
@@ -147,13 +147,8 @@ def _replay(entry: Entry, found: Settled, policy: Policy, waited: float) -> Flow
     """The recorded outcome once more; only a message that somebody saw already costs a write."""
     if found.taken and found.outcome.receipt is not None:
         yield from insist(Rearm(found.outcome.receipt, FRESH), policy.patience)
-    hint = record_hint(entry.greeting) if found.outcome.receipt else ()
+    hint = hint_cookie(entry.greeting) if found.outcome.receipt else ()
     return Answer(_of(found.outcome), "waited" if waited else "replayed", hint)
-
-
-def record_hint(greeting: Greeting) -> tuple[SetCookie, ...]:
-    """The cookie that says that a message waits."""
-    return (SetCookie(greeting.names.hint, "1", max_age=300, secure=greeting.secure),)
 
 
 def _of(outcome: Outcome) -> Response:

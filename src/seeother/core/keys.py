@@ -31,11 +31,8 @@ def hkdf(secret: bytes, purpose: str, salt: bytes = b"", size: int = 32) -> byte
 
 def mac(key: bytes, size: int, *parts: bytes) -> bytes:
     """Keyed BLAKE2b over length-prefixed parts, so that no two part lists meet."""
-    digest = hashlib.blake2b(key=key, digest_size=size)
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+    framed = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return hashlib.blake2b(framed, key=key, digest_size=size).digest()
 
 
 def encode(raw: bytes) -> str:

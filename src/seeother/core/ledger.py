@@ -103,7 +103,7 @@ class Case(Enum):
 class Move(NamedTuple):
     """Where the row goes (`KEEP`: it stays as it is) and what is answered."""
 
-    to: State | None | str
+    to: State | str | None
     reply: type[object]
 
 

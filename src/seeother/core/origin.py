@@ -18,7 +18,7 @@ is foreign, and a host that is not known is not guessed.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Self
@@ -137,10 +137,11 @@ def judge(
     <Verdict.PASS_TRUSTED: 'pass-trusted'>
     """
     facts = (site, _sender(origin, own, trusted, path), cookies)
-    for *wanted, verdict in TABLE:
-        if all(want in (_ANY, fact) for want, fact in zip(wanted, facts, strict=True)):
-            return verdict
-    raise AssertionError("the last row of the table fits everything")
+    return next(verdict for *row, verdict in TABLE if _fits(row, facts))
+
+
+def _fits(row: Iterable[object], facts: Iterable[object]) -> bool:
+    return all(want in (_ANY, fact) for want, fact in zip(row, facts, strict=True))
 
 
 def _sender(origin: str | None, own: str, trusted: Collection[str], path: str) -> Sender:

@@ -201,10 +201,13 @@ def unpack_draft(data: bytes) -> Draft:
     return Draft(tuple((n, v) for n, v in values), tuple((n, t) for n, t in errors))
 
 
-def _hint(greeting: Greeting, receipt: Receipt | None) -> tuple[SetCookie, ...]:
-    if receipt is None or not receipt.messages:
-        return ()
+def hint_cookie(greeting: Greeting) -> tuple[SetCookie, ...]:
+    """The cookie that says that a message waits."""
     return (SetCookie(greeting.names.hint, "1", max_age=HINT_SECONDS, secure=greeting.secure),)
+
+
+def _hint(greeting: Greeting, receipt: Receipt | None) -> tuple[SetCookie, ...]:
+    return hint_cookie(greeting) if receipt is not None and receipt.messages else ()
 
 
 def _unhint(greeting: Greeting, handled: Handled) -> tuple[SetCookie, ...]:

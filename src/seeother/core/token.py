@@ -8,7 +8,7 @@ Two tags instead of one, because two different things can be wrong with it:
 * **t2** = MAC over the head and the visitor's secret (a cookie). If only this one does not match,
   the token is ours but another visitor's: `StaleToken`, and a same-origin sender gets the form
   back with everything typed.
-* **t1** = MAC over namespace, purpose, head, t2 and scope. If it does not match, the token was
+* **t1** = MAC over purpose, head, t2 and scope, under a key of this namespace. If it does not match, the token was
   never ours: `BadToken`. It covers t2, so no bit of a token can be changed unnoticed, also where
   t2 itself cannot be checked (below).
 
@@ -113,7 +113,7 @@ def mint(
     flags = VERSION << 4 | UNBOUND * unbound | HEADERS * had_headers | EDITS.index(on_edit)
     head = bytes((flags, key.kid)) + int(now).to_bytes(4, "big") + nonce
     t2 = _bind(key, head, visitor)
-    return encode(head + _tag(key, ring.namespace, head, t2, scope) + t2)
+    return encode(head + _tag(key, head, t2, scope) + t2)
 
 
 def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str = "") -> Token:
@@ -134,7 +134,7 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     if raw[0] >> 4 != VERSION or raw[0] & 0b11 >= len(EDITS) or key is None:
         raise BadToken("unknown version or key")
     head, t1, t2 = raw[:22], raw[22:34], raw[34:]
-    if not hmac.compare_digest(t1, _tag(key, ring.namespace, head, t2, scope)):
+    if not hmac.compare_digest(t1, _tag(key, head, t2, scope)):
         raise BadToken("the first tag is wrong: forged, or made for another form or app")
     issued = int.from_bytes(raw[2:6], "big")
     if issued > now + SKEW:
@@ -144,8 +144,8 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     return Token(key, issued, head, raw[0] & 0x0F, t2)
 
 
-def _tag(key: SigningKey, namespace: str, head: bytes, t2: bytes, scope: str) -> bytes:
-    return mac(key.token, 12, b"form", namespace.encode(), head, t2, scope.encode())
+def _tag(key: SigningKey, head: bytes, t2: bytes, scope: str) -> bytes:
+    return mac(key.token, 12, b"form", head, t2, scope.encode())
 
 
 def _bind(key: SigningKey, head: bytes, visitor: bytes) -> bytes:

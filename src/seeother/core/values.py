@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from .cookie import SetCookie
 
@@ -168,7 +168,6 @@ class Handled:
     rendered: bool = False
     cookies: tuple[SetCookie, ...] = ()
     final: bool = False
-    payload: Any = None
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

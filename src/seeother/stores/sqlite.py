@@ -30,8 +30,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..core import ops
-from ..core.ledger import Row, State, step
-from ..core.values import Key, pack_outcome, unpack_outcome
+from ..core.ledger import Row, step
 from ..errors import StoreBusy, StoreDown
 from . import schema
 from .base import Clock, Transaction

@@ -16,8 +16,16 @@ from typing import Any, Final
 
 from ..core import ops
 from ..core.ledger import Row, State, step
-from ..core.values import Flash, Key, Receipt, SessionWrite, pack_messages, pack_outcome
-from ..core.values import unpack_messages, unpack_outcome
+from ..core.values import (
+    Flash,
+    Key,
+    Receipt,
+    SessionWrite,
+    pack_messages,
+    pack_outcome,
+    unpack_messages,
+    unpack_outcome,
+)
 from ..errors import StoreBusy, StoreDown
 from . import schema
 
