@@ -21,6 +21,7 @@ __all__ = [
     "CrossSite",
     "EditRefused",
     "LengthRequired",
+    "OutcomeUnknown",
     "PolicyError",
     "Refused",
     "SeeOtherError",
@@ -183,6 +184,19 @@ class StoreDown(StoreError):
     """The store is unreachable, full, read-only or damaged."""
 
     reason = "store-down"
+
+
+class OutcomeUnknown(SeeOtherError):
+    """A crash left it open whether the submission took effect (mode separate); never a blind re-run."""
+
+    status = 500
+    reason = "in-doubt"
+    resend = True
+    title = "We cannot tell whether this was saved"
+    hint = (
+        "The server stopped in the middle of it. Please check whether it is there;"
+        " press Send only if it is not."
+    )
 
 
 class PolicyError(SeeOtherError, ValueError):

@@ -5,14 +5,18 @@ surrounds any request that fetches or leaves something. Both are plain generator
 never wait, never read a clock and never touch a database: a driver does that for them, and a test
 can do it by hand. The yields are the list of all places where a crash can hit, so crash tests are
 generated from them.
+
+The modes differ in three places only, and `SHAPES` says which: whether a lapsed claim may be taken
+over, what is said when a view raises, and whether others can see that somebody is at it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from ..errors import EditRefused, StoreBusy
+from ..errors import EditRefused, OutcomeUnknown, StoreBusy, StoreError
 from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fingerprint import session_id
@@ -21,7 +25,10 @@ from .ops import (
     Abandon,
     Busy,
     Claim,
+    ClaimReply,
     Close,
+    Done,
+    Doubt,
     Edited,
     Fenced,
     Flow,
@@ -35,15 +42,19 @@ from .ops import (
     Opened,
     Pause,
     Rearm,
+    Reconcile,
     Report,
+    Resolve,
     Settle,
     Settled,
     Take,
     Taken,
+    Unknown,
 )
-from .policy import Policy
+from .policy import Mode, Policy
 from .record import Record, Verdict, hint_cookie, judge_answer, record, record_page
-from .values import Handled, Outcome, Response
+from .values import ACCEPTED, Handled, Outcome, Response
+from .waiting import wait_for
 
 R = TypeVar("R")
 
@@ -52,6 +63,29 @@ LONGEST_NAP: Final = 0.05
 FRESH: Final = 10.0
 PAGE_LEASE: Final = 60.0
 TAKE_PATIENCE: Final = 2.0
+TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where a mode differs.
+
+    `takeover`: a lapsed claim may run again, because its late commit would be refused.
+    `raised`: what to say of a view that raised. `visible`: others can see a claim, so there is a
+    waiting page and a doubt; in joined mode on SQLite there is neither.
+    """
+
+    takeover: bool
+    raised: Callable[..., Abandon | Doubt]
+    visible: bool
+
+
+SHAPES: Final[dict[Mode, Shape]] = {
+    "joined": Shape(takeover=True, raised=Abandon, visible=False),
+    "fenced": Shape(takeover=True, raised=Abandon, visible=True),
+    "hooked": Shape(takeover=True, raised=Abandon, visible=False),
+    "separate": Shape(takeover=False, raised=Doubt, visible=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,74 +98,92 @@ class Answer:
     handled: Handled | None = None
 
 
-def submission(entry: Entry, policy: Policy) -> Flow[Answer]:
-    """Run the view of a submission once, or give the outcome of the time that it ran (joined).
+def submission(
+    entry: Entry, policy: Policy, mode: Mode = "joined", *, surround: bool = False
+) -> Flow[Answer]:
+    """Run the view of a submission once, or give the outcome of the time that it ran.
 
-    Raises StoreBusy when nobody could be asked within `patience` seconds, EditRefused by policy,
-    and whatever the view raises, after its effect was rolled back.
+    `surround`: fetch session and messages for the view, as `page` does. Raises StoreBusy when nobody
+    could be asked within `patience` seconds, OutcomeUnknown when a crash left a doubt (separate),
+    EditRefused by policy, and whatever the view raises.
     """
     waited, nap = 0.0, NAP
     while True:
-        if entry.named:
-            found = yield from Lookup(
-                entry.key, entry.fingerprint, policy.patience, entry.page_keeping, entry.echo
-            )
-            if isinstance(found, Settled):
-                return (yield from _replay(entry, found, policy, waited))
-        reply = yield from _claim(entry, policy)
+        reply = yield from _ask(entry, policy, mode)
         match reply:
             case Granted():
-                return (yield from _run(entry, reply, policy))
+                return (yield from _run(entry, reply, policy, mode, surround=surround))
             case Settled():
                 return (yield from _replay(entry, reply, policy, waited))
             case Edited():
                 raise EditRefused("the token was used with other input")
-            case InFlight() | InDoubt() | Busy():
+            case InDoubt():
+                if not (yield from _reconciled(entry, policy)):
+                    raise OutcomeUnknown(f"an earlier attempt ended without an answer ({mode})")
+            case InFlight() | Busy():
                 left = policy.patience - waited
                 paused = yield from Pause(entry.key, nap, max(left, 0.0))
                 if left <= 0 or paused.crowded:
-                    raise StoreBusy(f"{type(reply).__name__} for {waited:.1f} s")
+                    return _not_yet(entry, reply, policy, mode, waited)
                 waited, nap = waited + paused.seconds, min(2 * nap, LONGEST_NAP)
 
 
-def _claim(entry: Entry, policy: Policy) -> Claim:
-    return Claim(
+def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
+    """A read first, so that a duplicate never takes the write lock; then the claim."""
+    if entry.named:
+        look = Lookup(entry.key, entry.fingerprint, policy.patience, entry.page_keeping, entry.echo)
+        found = yield from look
+        if not isinstance(found, Unknown):
+            return found
+    claim = Claim(
         entry.key,
         entry.fingerprint,
         entry.claim_id,
         policy.lease,
         policy.patience,
-        takeover=True,
+        takeover=SHAPES[mode].takeover or policy.retry_safe,
+        retry_safe=policy.retry_safe and not SHAPES[mode].takeover,
         page_keeping=entry.page_keeping,
         keep=entry.named,
     )
+    return (yield from _claimed(claim))
 
 
-def _run(entry: Entry, grant: Granted, policy: Policy) -> Flow[Answer]:
-    """The view, and its effect, outcome, messages and session in one COMMIT; or a ROLLBACK."""
+def _claimed(claim: Claim) -> Flow[ClaimReply]:
+    """Ask a few times where the answer gets lost: the same claim id is granted once and again.
+
+    Who gives up says so, lest a claim that did arrive decays into a doubt.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return (yield from claim)
+        except StoreError:
+            yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
     try:
-        handled = yield from Handle(grant)
+        return (yield from claim)
+    except StoreError:
+        yield from _said(Abandon(claim.key, Granted(0, claim.claim_id)))
+        raise
+
+
+def _run(
+    entry: Entry, grant: Granted, policy: Policy, mode: Mode, *, surround: bool
+) -> Flow[Answer]:
+    """The view, then its outcome; or, where the view failed, what the mode can promise then."""
+    shape = SHAPES[mode]
+    raised = Abandon if policy.retry_safe else shape.raised
+    try:
+        opened = (yield from _open(entry.greeting)) if surround else Opened()
+        handled = yield from Handle(grant, opened)
         verdict = judge_answer(handled)
         if verdict is Verdict.UNDO:
-            yield from Abandon(entry.key, grant)
+            yield from _said(raised(entry.key, grant))
             return Answer(handled.response, "undone", handled=handled)
         kept = record(entry, handled, verdict, policy)
-        reply = yield from _settle(entry, grant, kept, handled)
     except Exception:
-        yield from Abandon(entry.key, grant)
+        yield from _said(raised(entry.key, grant))
         raise
-    if isinstance(reply, Fenced):
-        yield from Report("fenced", entry.key)
-        if reply.winner is None:
-            raise StoreBusy("another worker took this submission over and is still at it")
-        return Answer(_of(reply.winner), "replayed")
-    return Answer(
-        kept.response, "new" if verdict is Verdict.ACCEPT else verdict.value, kept.cookies, handled
-    )
-
-
-def _settle(entry: Entry, grant: Granted, kept: Record, handled: Handled) -> Settle:
-    return Settle(
+    settle = Settle(
         entry.key,
         grant,
         entry.fingerprint,
@@ -141,6 +193,89 @@ def _settle(entry: Entry, grant: Granted, kept: Record, handled: Handled) -> Set
         entry.page_keeping,
         keep=entry.named and kept.keep,
     )
+    reply = yield from (_settled_later(settle) if mode == "separate" else _settled_now(settle))
+    return (yield from _told(entry, reply, kept, handled, verdict, policy, mode))
+
+
+def _told(
+    entry: Entry,
+    reply: Done | Fenced | None,
+    kept: Record,
+    handled: Handled,
+    verdict: Verdict,
+    policy: Policy,
+    mode: Mode,
+) -> Flow[Answer]:
+    """What the client is told after Settle; None: the record could not be written (separate).
+
+    Then the effect stands and nobody else may run it, so the truth can be told; with take-overs
+    allowed another worker may record another outcome, and the truth is a doubt.
+    """
+    if reply is None and (policy.retry_safe or mode != "separate"):
+        raise OutcomeUnknown("the outcome could not be recorded")
+    if isinstance(reply, Fenced):
+        yield from Report("fenced", entry.key)
+        if reply.winner is not None:
+            return Answer(_of(reply.winner), "replayed")
+        if mode == "separate":
+            raise OutcomeUnknown("another worker took this submission over")
+        raise StoreBusy("another worker took this submission over and is still at it")
+    word = "new" if verdict is Verdict.ACCEPT else verdict.value
+    return Answer(kept.response, word, kept.cookies, handled)
+
+
+def _settled_now(settle: Settle) -> Flow[Done | Fenced]:
+    """Settle is the COMMIT of the effect. If its answer is lost, only a read can tell."""
+    try:
+        return (yield from settle)
+    except StoreError:
+        yield from _said(Abandon(settle.key, settle.grant))
+        found = yield from Lookup(settle.key, settle.fingerprint, 0.0)
+        if isinstance(found, Settled):
+            return Fenced(found.outcome)
+        raise
+
+
+def _settled_later(settle: Settle) -> Flow[Done | Fenced | None]:
+    """The effect stands already; ask a few times to record it."""
+    for _ in range(TRIES):
+        try:
+            return (yield from settle)
+        except StoreError:
+            yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
+    yield from Report("unrecorded", settle.key)
+    return None
+
+
+def _said(op: Abandon | Doubt) -> Flow[None]:
+    """Say it; if the store cannot hear, the lease will run out and say the same."""
+    try:
+        yield from op
+    except StoreError:
+        yield from Report("unheard", op.key)
+
+
+def _reconciled(entry: Entry, policy: Policy) -> Flow[bool]:
+    """Ask the app's `reconcile(ledger id)` whether it happened; True if the doubt has ended."""
+    if policy.reconcile is None:
+        return False
+    happened = yield from Reconcile(entry.key)
+    if happened is None:
+        return False
+    request = entry.greeting.request
+    outcome = Outcome(ACCEPTED, 303, request.root + request.path)
+    yield from Resolve(entry.key, happened, outcome if happened else None)
+    return True
+
+
+def _not_yet(
+    entry: Entry, reply: InFlight | Busy, policy: Policy, mode: Mode, waited: float
+) -> Answer:
+    """Patience is over: the waiting page where the claim is visible, else 503 with the text."""
+    visible = SHAPES[mode].visible and isinstance(reply, InFlight)
+    if not visible or entry.greeting.visitor is None or policy.mark is None:
+        raise StoreBusy(f"{type(reply).__name__} for {waited:.1f} s")
+    return Answer(wait_for(entry, policy), "waiting")
 
 
 def _replay(entry: Entry, found: Settled, policy: Policy, waited: float) -> Flow[Answer]:

@@ -87,7 +87,7 @@ class Case(Enum):
     """What an ask meets. The first nine meet a claim, the rest a holder or an operator."""
 
     ABSENT = "no row"
-    MINE = "my own claim, its answer was lost"
+    MINE = "done before by this very claim, its answer was lost"
     LIVE = "claimed and inside its lease"
     LAPSED = "lease ran out, take-over not allowed"
     TAKEABLE = "lease ran out, take-over allowed"
@@ -125,6 +125,7 @@ TABLE: Final[dict[tuple[str, Case], Move]] = {
     ("settle", Case.HELD): Move(State.SETTLED, Done),
     ("settle", Case.TAINTED): Move(State.SETTLED, Done),
     ("settle", Case.DOUBTFUL): Move(State.SETTLED, Done),
+    ("settle", Case.MINE): Move(KEEP, Done),
     ("settle", Case.LOST): Move(KEEP, Fenced),
     ("abandon", Case.HELD): Move(None, Done),
     ("abandon", Case.TAINTED): Move(State.IN_DOUBT, Done),
@@ -203,8 +204,10 @@ def _case_of_holder(row: Row | None, ask: HolderOp) -> Case:
         return Case.LOST
     if isinstance(ask, Resolve):
         return Case.DOUBTFUL if row.state is State.IN_DOUBT else Case.LOST
-    if row.fence != ask.grant.fence or row.claim_id != ask.grant.claim_id:
+    if ask.grant.fence not in (0, row.fence) or row.claim_id != ask.grant.claim_id:
         return Case.LOST
+    if isinstance(ask, Settle) and row.state is State.SETTLED and row.outcome == ask.outcome:
+        return Case.MINE
     if row.state is State.IN_DOUBT and not isinstance(ask, Renew):
         return Case.DOUBTFUL
     if row.state is not State.CLAIMED:

@@ -151,8 +151,8 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Op[Settled | Unknown]):
-    """Is there an outcome to replay? A read, never behind a writer."""
+class Lookup(Op[Settled | InFlight | Unknown]):
+    """Is there an outcome to replay, or somebody at it? A read, never behind a writer."""
 
     verb: ClassVar[str] = "lookup"
     lane: ClassVar[Lane] = Lane.READ
@@ -206,7 +206,10 @@ class Settle(Op[Done | Fenced]):
 
 @dataclass(frozen=True, slots=True)
 class Abandon(Op[Done | Fenced]):
-    """It had no effect; give it back. In joined mode the ROLLBACK."""
+    """It had no effect; give it back. In joined mode the ROLLBACK.
+
+    A grant with fence 0 means "whatever fence I may have got": its answer was lost.
+    """
 
     verb: ClassVar[str] = "abandon"
     key: Key
@@ -314,6 +317,15 @@ class Pause(Op[Paused]):
     key: Key | None
     nap: float
     limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile(Op[bool | None]):
+    """Ask the app whether a submission in doubt happened: yes, no, or it does not know."""
+
+    verb: ClassVar[str] = "reconcile"
+    lane: ClassVar[Lane] = Lane.WRITE
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)

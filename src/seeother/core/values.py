@@ -67,7 +67,15 @@ class Response:
     def header(self, name: bytes) -> str | None:
         """The first value of a header as text, or None."""
         found = next((value for key, value in self.headers if key == name), None)
-        return None if found is None else found.decode("latin-1")
+        return None if found is None else text_of(found)
+
+
+def text_of(value: bytes) -> str:
+    """A header's value as text: UTF-8 where it is, as some frameworks send it, else Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

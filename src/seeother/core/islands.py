@@ -1,0 +1,145 @@
+r"""Islands of SVG and MathML in an HTML document, and the HTML that may stand on them again.
+
+In an island other rules hold (HTML 13.2.6.5): a `<form>` is a shape without any power, the content
+of `<style>` is markup, `<![CDATA[` begins text in which `</form>` means nothing. Whoever confuses
+inside and outside takes a form for closed that is open, and plants a secret into the wrong one.
+
+So the open elements of an island are kept, from its root on. Three kinds of them matter: elements
+of the island, *points* at which HTML may stand (`<foreignObject>`, `<title>`, `<mtext>` ...), and
+the HTML elements in those. Well-nested islands are followed exactly. Where an end tag fits nothing,
+a browser repairs by rules that need the whole document; then the islands are `lost`, and whoever
+asked must give up rather than guess.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+__all__ = ["Islands"]
+
+SVG, MATH, POINT, HTML = "svg", "math", "point", "html"
+_ROOTS: Final = {b"svg": SVG, b"math": MATH}
+_FOREIGN: Final = frozenset({SVG, MATH})
+_POINTS: Final = {
+    SVG: frozenset({b"foreignobject", b"desc", b"title"}),
+    MATH: frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext"}),
+}
+_HTML_ENCODINGS: Final = frozenset({b"text/html", b"application/xhtml+xml"})
+# These tags end every island up to the next point: they are signs of an island left open.
+_BREAKOUT: Final = frozenset(
+    b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img"
+    b" li listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul"
+    b" var".split()
+)
+_VOID: Final = frozenset(
+    b"area base basefont bgsound br col embed frame hr image img input keygen link meta param"
+    b" source track wbr".split()
+)
+
+Attributes = Callable[[bytes], bytes | None]
+
+
+class _Open(NamedTuple):
+    name: bytes
+    kind: str
+
+
+class Islands:
+    """The open elements of the island in which the document is just now, if it is in one.
+
+    >>> islands = Islands()
+    >>> islands.start(b"svg", self_closing=False), islands.start(b"form", self_closing=False)
+    (False, False)
+    >>> islands.end(b"svg"), islands.start(b"form", self_closing=False)
+    (False, True)
+    """
+
+    __slots__ = ("_open", "lost")
+
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self.lost = False
+
+    def __bool__(self) -> bool:
+        """Whether any island is open, HTML on it included."""
+        return bool(self._open)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether a start tag here would be one of SVG or MathML."""
+        return bool(self._open) and self._open[-1].kind in _FOREIGN
+
+    @property
+    def takes_cdata(self) -> bool:
+        """Whether `<![CDATA[` begins a CDATA section here."""
+        return bool(self._open) and self._open[-1].kind != HTML
+
+    def start(
+        self, name: bytes, *, self_closing: bool, attributes: Attributes = lambda name: None
+    ) -> bool:
+        """Take a start tag; returns whether it is an HTML element."""
+        if self.foreign and self._breaks_out(name, attributes):
+            self._leave()
+        if not self.foreign:
+            return self._start_html(name, self_closing)
+        if not self_closing:
+            parent = self._open[-1]
+            kind = self._kind(name, parent, attributes)
+            self._open.append(_Open(name, kind))
+        return False
+
+    def end(self, name: bytes) -> bool:
+        """Take an end tag; returns whether it is one of HTML."""
+        if not self._open:
+            return True
+        if self._open[-1].kind == HTML:
+            self.lost |= self._open[-1].name != name
+            self._open.pop()
+            return True
+        if name in (b"br", b"p"):
+            self._leave()
+            return True
+        self._close(name)
+        return False
+
+    def _start_html(self, name: bytes, self_closing: bool) -> bool:
+        root = _ROOTS.get(name)
+        if root is None:
+            if self._open and name not in _VOID:
+                self._open.append(_Open(name, HTML))
+            return True
+        if not self_closing:
+            self._open.append(_Open(name, root))
+        return False
+
+    def _close(self, name: bytes) -> None:
+        """Pop up to the nearest element of this name, but never through HTML."""
+        for depth, element in reversed(list(enumerate(self._open))):
+            if element.kind == HTML:
+                break
+            if element.name == name:
+                del self._open[depth:]
+                return
+        self.lost = True
+
+    def _leave(self) -> None:
+        while self.foreign:
+            self._open.pop()
+
+    @staticmethod
+    def _breaks_out(name: bytes, attributes: Attributes) -> bool:
+        if name == b"font":
+            return _any(attributes, (b"color", b"face", b"size"))
+        return name in _BREAKOUT
+
+    @staticmethod
+    def _kind(name: bytes, parent: _Open, attributes: Attributes) -> str:
+        if parent.name == b"annotation-xml" and name == b"svg":
+            return SVG
+        if parent.kind == MATH and name == b"annotation-xml":
+            encoding = (attributes(b"encoding") or b"").lower()
+            return POINT if encoding in _HTML_ENCODINGS else MATH
+        return POINT if name in _POINTS[parent.kind] else parent.kind
+
+
+def _any(attributes: Attributes, names: Iterable[bytes]) -> bool:
+    return any(attributes(name) is not None for name in names)
