@@ -17,11 +17,10 @@ from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 from starlette.responses import Response as StarletteResponse
 
-from .core.flows import Answer, submission
+from .core.flows import submission
 from .core.ops import Handle
 from .core.values import Handled, Response
 from .errors import PolicyError, SeeOtherError
-from .pages import already_page
 from .sqlalchemy import Transaction, outage_of
 from .visit import Visit
 
@@ -69,16 +68,7 @@ async def once(
         visit.word = error.reason
         return to_starlette(visit.refusal(error))
     visit.settled, visit.word = answer.cookies, answer.word
-    return to_starlette(_complete(visit, answer))
-
-
-def _complete(visit: Visit, answer: Answer) -> Response:
-    """A replay without a Location has no recorded body: say that it was done, with a link."""
-    response = answer.response
-    if answer.handled is None and response.header(b"location") is None:
-        request = visit.greeting.request
-        return already_page(request.root + request.path)
-    return response
+    return to_starlette(answer.response if answer.handled else visit.complete(answer.response))
 
 
 def core_response(response: Response | StarletteResponse) -> Response:

@@ -15,7 +15,7 @@ there is to read was fetched before the view ran, what it leaves is collected af
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast, get_args
 
 from . import pages
 from .core.cookie import SetCookie
@@ -23,6 +23,7 @@ from .core.entry import COOKIE_BYTES, ECHO_JOINT, Entry, Greeting
 from .core.fingerprint import session_id
 from .core.form import Form
 from .core.headers import redirect
+from .core.html import FormTag, Page, Planter
 from .core.keys import encode
 from .core.mark import add, sign
 from .core.ops import Opened, Taken
@@ -34,6 +35,7 @@ from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
 from .core.values import Draft, Flash, Handled, Response, SessionWrite
 from .errors import Refused, SeeOtherError, StoreError
+from .hold import can_plant
 
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
 
@@ -142,6 +144,19 @@ class Visit:
         """The action of a form that posts to its page's own URL: with the empty marker."""
         return url if self.policy.mark is None else add(url, self.policy.mark, None)
 
+    def planter(self, head: Response) -> Planter | None:
+        """The planting of tokens into a page of this visit, if there is any to be done."""
+        request = self.greeting.request
+        if not self.policy.inject or request.method == "HEAD" or not can_plant(head):
+            return None
+        query = request.query.decode("latin-1")
+        here = Page(request.origin, request.root + request.path, query, self.policy.mark)
+        return Planter(self._planted, page=here)
+
+    def _planted(self, form: FormTag) -> bytes | None:
+        edit = form.edit if form.edit in get_args(OnEdit) else None
+        return self.field(on_edit=cast("OnEdit | None", edit)).encode("ascii")
+
     # Answers ---------------------------------------------------------------------------------
 
     def see_other(
@@ -195,6 +210,13 @@ class Visit:
             secret=[n for n, _ in fields if self.policy.is_secret(n)],
             debug=bool(self.policy.debug),
         )
+
+    def complete(self, response: Response) -> Response:
+        """A replay; without a Location there is no recorded body: say that it was done."""
+        if response.header(b"location") is not None:
+            return response
+        request = self.greeting.request
+        return pages.already_page(request.root + request.path)
 
     def refusal(self, error: SeeOtherError) -> Response:
         """The answer to anything that went wrong: the form once more where that is safe."""

@@ -21,13 +21,10 @@ LONGEST_QUERY: Final = 2048  # bytes; a longer one is not written into the page
 _AROUND: Final = bytes(range(0x21))
 _INSIDE: Final = re.compile(rb"[\t\n\r]")
 _ABSOLUTE = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:[/\\]{2,}([^/\\?#]*))?")
-_DEFAULT_PORT = re.compile(r"(?<=^http)(://.*):80$|(?<=^https)(://.*):443$|:$")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _PLAIN_PATH = re.compile(r"/(?![/\\])[^?#\\]*")
 _PRINTABLE: Final = bytes(range(0x21, 0x7F)).decode()
-_REFERENCES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"} | {
-    ord('"'): "&quot;",
-    ord("'"): "&#39;",
-}
+_REFERENCES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,11 @@ def cleaned(url: bytes) -> bytes:
     return _INSIDE.sub(b"", url.strip(_AROUND))
 
 
-def is_foreign(url: bytes, page: Page | None) -> bool:
+def is_foreign(url: bytes, page: Page | None, *, foreign_base: bool = False) -> bool:
     r"""Whether a cleaned address may lead to another origin than that of `page`.
 
-    Without a page every address with a scheme or a host is foreign. A relative address is not; a
-    `<base>` decides where it leads.
+    Without a page every address with a scheme or a host is foreign. A relative address is where
+    the `<base>` is; the empty one is the page itself, whatever the base (HTML 4.10.21.3).
 
     >>> [is_foreign(url, Page("https://a.example", "/", "")) for url in
     ...  (b"/x", b"?q", b"https://A.example:443/x", b"//b.example", b"/\\b", b"https:x")]
@@ -66,7 +63,7 @@ def is_foreign(url: bytes, page: Page | None) -> bool:
     found = _ABSOLUTE.match(url)
     scheme, authority = found.group(1, 2) if found else (b"", b"")
     if scheme is None and authority is None:
-        return False
+        return foreign_base and bool(url)
     if page is None or authority is None:
         return True
     here = _origin(page.origin)
@@ -75,7 +72,8 @@ def is_foreign(url: bytes, page: Page | None) -> bool:
 
 
 def _origin(text: str) -> str:
-    return _DEFAULT_PORT.sub(r"\1\2", text.lower())
+    scheme, _, host = text.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(':').removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"
 
 
 def is_own(url: bytes, page: Page | None, *, based: bool) -> bool:
@@ -106,17 +104,20 @@ def marked(url: bytes, page: Page, *, based: bool) -> bytes | None:
 
     `url` is a cleaned address for which `is_own` is true.
 
-    >>> marked(b"", Page("", "/", "q='1'"), based=False), marked(b"/#f", Page("", "/", ""), based=True)
+    >>> page = Page("https://a.example", "/", "q='1'")
+    >>> marked(b"", page, based=False), marked(b"/#f", page, based=True)
     (b'?q=&#39;1&#39;&amp;so', b'/?so#f')
     """
     address, hash_, fragment = url.decode("latin-1").partition("#")
     if not address:
         if based and not _PLAIN_PATH.fullmatch(page.path):
-            return None
+            return None  # `//host` as a path would be a host in an action
         address = f"{page.path if based else ''}?{page.query}"
     path, _, query = address.partition("?")
     pairs = query.split("&") if query else []
     if page.mark is None or page.mark in pairs or len(query) > LONGEST_QUERY:
         return None
     address = f"{path}?{'&'.join([*pairs, page.mark])}{hash_}{fragment}"
+    if not address.isascii():
+        return None  # how it would be encoded depends on the document
     return quote(address, safe=_PRINTABLE).translate(_REFERENCES).encode()

@@ -22,41 +22,67 @@ Where only a browser's repair of broken markup could tell, the rest of the page 
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
-from .action import Page, cleaned, is_foreign, is_own, marked
-from .attributes import Attribute, attributes
-from .islands import Islands
-from .markup import Tag, Tokenizer
-from .token import FIELD
+from .action import Page
+from .planting import HOLD, FormTag, Known, Plantable, Walk
 
-__all__ = ["HOLD", "FormTag", "Page", "Planter", "plant"]
+__all__ = ["HOLD", "FormTag", "Page", "Plantable", "Planter", "plant"]
 
-HOLD: Final = 1 << 16  # bytes of a page that are held back at most
-
-_FORM = re.compile(rb"<form[\t\n\f\r />]", re.IGNORECASE)
-_SAME_WINDOW: Final = frozenset({b"", b"_self", b"_top", b"_parent"})
-_ENCTYPES: Final = frozenset({b"multipart/form-data", b"text/plain"})
-_URLENCODED: Final = "application/x-www-form-urlencoded"
+_FORM: Final = re.compile(rb"<form[\t\n\f\r />]", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class FormTag:
-    """The start tag of a form: what a template may say to whoever plants.
+class Planter:
+    """Plants into a page that passes through in chunks.
 
-    `action` is the attribute's value with its references resolved, None where there is none;
-    `edit` is `data-seeother-edit`; `off` is `data-seeother="off"`; `own` tells that the form posts
-    to the address of its page.
+    `field` is the markup to plant right after a form's start tag, or a callable that makes it for
+    a `FormTag` (None: not into this one). `page` says where the page stands; without it, absolute
+    addresses count as foreign and no action is marked.
+
+    >>> planter = Planter(b"<input type=hidden name=so_token value=t>")
+    >>> planter.feed(b"<p>Hello<form meth"), planter.feed(b"od=post></for"), planter.feed(b"m></p>")
+    (b'<p>Hello', b'', b'<form method=post><input type=hidden name=so_token value=t></form></p>')
+    >>> planter.close()
+    b''
     """
 
-    action: bytes | None
-    enctype: str
-    target: str
-    edit: str | None
-    off: bool
-    own: bool
+    def __init__(self, field: Plantable, *, page: Page | None = None) -> None:
+        self._walk = Walk(field, page, Known())
+        self._fed = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a chunk; returns the bytes that are ready, all but the last `HOLD` of what came."""
+        self._fed += len(data)
+        self._walk.feed(data)
+        return self._walk.release(self._fed)
+
+    def close(self) -> bytes:
+        """End the page; returns the bytes that were held back."""
+        self._walk.feed(b"", final=True)
+        return self._walk.release()
 
 
-type_of_field = bytes | Callable[[FormTag], bytes | None]
+def plant(html: bytes, field: Plantable, *, page: Page | None = None) -> bytes:
+    """Plant a hidden field into every form of a document that posts to its own site.
+
+    Arguments as for `Planter`. All other bytes are untouched; a document without such a form comes
+    back as it is. Where the end of the document says something about a form at its beginning, the
+    callable is asked about that form a second time.
+
+    >>> page = Page("https://board.example", "/", "")
+    >>> plant(b'<form method="post" action="/">', b"<input ...>", page=page)
+    b'<form method="post" action="/?so"><input ...>'
+    >>> plant(b'<form method="post" action="https://other.example/">', b"<input ...>", page=page)
+    b'<form method="post" action="https://other.example/">'
+    """
+    if not _FORM.search(html):
+        return html
+    known = Known()
+    planted = _walked(html, field, page, known)
+    return _walked(html, field, page, known) if known.late else planted
+
+
+def _walked(html: bytes, field: Plantable, page: Page | None, known: Known) -> bytes:
+    walk = Walk(field, page, known)
+    walk.feed(html, final=True)
+    return walk.release()

@@ -113,10 +113,10 @@ class Islands:
 
     def _close(self, name: bytes) -> None:
         """Pop up to the nearest element of this name, but never through HTML."""
-        for depth, element in reversed(list(enumerate(self._open))):
-            if element.kind == HTML:
+        for depth in range(len(self._open) - 1, -1, -1):
+            if self._open[depth].kind == HTML:
                 break
-            if element.name == name:
+            if self._open[depth].name == name:
                 del self._open[depth:]
                 return
         self.lost = True

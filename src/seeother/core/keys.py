@@ -1,54 +1,81 @@
 """From the site's secret to one key per purpose.
 
-A secret is what the operator keeps; it never signs anything itself. HKDF-SHA256 (RFC 5869) turns it
-into one key per purpose, so that a token can never pass for a receipt or a sealed draft. `namespace`
-is part of every derivation: several apps may share a secret and a store and cannot read each other.
+A secret is what the operator keeps; it never signs anything itself. HKDF-SHA256 (RFC 5869) makes
+one key per purpose of it, so that a token can never pass for a receipt or a sealed draft.
+`namespace` is part of every derivation: several apps may share a secret and a store and cannot
+read each other.
 
 Several secrets make a rotation: the first one signs, all of them verify. Add the new secret second,
-deploy everywhere, then put it first. `kid` (one byte of a hash of the key) says in a token which one
-signed it.
+deploy everywhere, then put it first. `kid`, one byte of a hash of the key, says which one signed;
+two secrets may have the same one (1 pair in 256), so it is a hint to be tried and no name.
 
-Below the HKDF the per-item MACs are keyed BLAKE2b (RFC 7693), which is a PRF by itself and costs a
-third of HMAC-SHA256.
+Below the HKDF the tags of single items are keyed BLAKE2b (RFC 7693), which is a PRF by itself and
+costs a third of HMAC-SHA256. Whatever has several parts is framed first, each part behind its
+length: ("ab", "c") and ("a", "bc") never meet.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
 
 from ..errors import PolicyError
 
+# base64url (RFC 4648 section 5) to what `binascii` reads; every other byte becomes one that it
+# refuses, also `+`, `/` and `=`.
+_URLSAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_STANDARD: Final = _URLSAFE.replace(b"-_", b"+/")
+_TO_STANDARD: Final = bytes(
+    _STANDARD[_URLSAFE.index(char)] if char in _URLSAFE else ord("!") for char in range(256)
+)
+_TO_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 
-def hkdf(secret: bytes, purpose: str, salt: bytes = b"", size: int = 32) -> bytes:
-    """HKDF-SHA256 (RFC 5869) of a secret for one purpose; `size` at most 32 bytes."""
-    prk = hmac.digest(salt or bytes(32), secret, "sha256")
-    return hmac.digest(prk, b"seeother " + purpose.encode() + b"\x01", "sha256")[:size]
+
+def frame(*parts: bytes) -> bytes:
+    """Several parts as one, so that different lists of parts give different bytes.
+
+    >>> frame(b"ab", b"c"), frame(b"a", b"bc")
+    (b'2:ab1:c', b'1:a2:bc')
+    """
+    return b"".join([b"%d:%b" % (len(part), part) for part in parts])
+
+
+def hkdf(secret: bytes, *purpose: bytes) -> bytes:
+    """32 bytes of HKDF-SHA256 (RFC 5869, without a salt) of a secret, for one purpose."""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(extracted, frame(b"seeother", *purpose) + b"\x01", "sha256")
 
 
 def mac(key: bytes, size: int, *parts: bytes) -> bytes:
-    """Keyed BLAKE2b over length-prefixed parts, so that no two part lists meet."""
-    framed = b"".join([b"%d:%b" % (len(part), part) for part in parts])
-    return hashlib.blake2b(framed, key=key, digest_size=size).digest()
+    """`size` bytes of keyed BLAKE2b over framed parts."""
+    return blake2b(frame(*parts), key=key, digest_size=size).digest()
 
 
 def encode(raw: bytes) -> str:
     """base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return b2a_base64(raw, newline=False).translate(_TO_URLSAFE, b"=").decode("ascii")
 
 
 def decode(text: str, size: int) -> bytes | None:
-    """The bytes of a canonical base64url text of exactly `size` bytes, else None."""
-    if len(text) != -(-size * 4 // 3) or not text.isascii():
+    """The `size` bytes that `encode` writes as this very text, else None.
+
+    >>> decode("AQID", 3), decode("AQI=", 2), decode("AQJ", 2)
+    (b'\\x01\\x02\\x03', None, None)
+    """
+    if len(text) != -(-size * 4 // 3):
         return None
     try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        standard = text.encode("ascii").translate(_TO_STANDARD)
+        raw = a2b_base64(standard + b"=" * (-len(text) % 4), strict_mode=True)
     except ValueError:
         return None
-    return raw if len(raw) == size and encode(raw) == text else None
+    # Three bytes fill four characters. With one or two bytes left over, the last character has
+    # bits to spare, so several texts would mean the same.
+    return raw if size % 3 == 0 or encode(raw) == text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +91,38 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of all secrets, the signing one first; `tag` names this app's cookies."""
+    """The keys of all secrets, the signing one first.
+
+    `tags` are six hex digits per secret; they stand in the names of this app's cookies.
+    """
 
     keys: tuple[SigningKey, ...]
     namespace: str
-    tag: str
+    tags: tuple[str, ...]
 
     @property
     def current(self) -> SigningKey:
         """The key that signs."""
         return self.keys[0]
 
-    def of(self, kid: int) -> SigningKey | None:
-        """The key with that id, or None."""
-        return next((key for key in self.keys if key.kid == kid), None)
+    @property
+    def tag(self) -> str:
+        """The tag of the cookies that are set."""
+        return self.tags[0]
 
     @classmethod
     def make(cls, secrets: Iterable[bytes], namespace: str) -> Keyring:
-        """Derive every key once; several secrets: the first one signs."""
-        keys = tuple(_signing_key(secret, namespace) for secret in secrets)
+        """Derive every key once. Raises PolicyError where there is no secret.
+
+        >>> Keyring.make([b"new" * 11, b"old" * 11], "docs").current.kid
+        """
+        keys = tuple(_signing_key(secret, namespace.encode()) for secret in secrets)
         if not keys:
             raise PolicyError("no secret: set `secret` to at least 32 random bytes")
-        return cls(keys, namespace, mac(keys[0].mark, 3, b"cookie name").hex())
+        return cls(keys, namespace, tuple(mac(key.mark, 3, b"cookie name").hex() for key in keys))
 
 
-def _signing_key(secret: bytes, namespace: str) -> SigningKey:
-    def key(purpose: str) -> bytes:
-        return hkdf(secret, f"{purpose} {namespace}")
-
-    token = key("token")
-    kid = hashlib.blake2b(token, digest_size=1, person=b"so-kid").digest()[0]
-    return SigningKey(kid, token, key("fingerprint"), key("mark"), key("seal"))
+def _signing_key(secret: bytes, namespace: bytes) -> SigningKey:
+    purposes = (b"token", b"fingerprint", b"mark", b"seal")
+    token, *others = (hkdf(secret, purpose, namespace) for purpose in purposes)
+    return SigningKey(mac(token, 1, b"kid")[0], token, *others)

@@ -137,7 +137,6 @@ _STRETCHES: dict[bytes, _Until] = {
     b"comment": _Until(re.compile(rb"--!?>"), 3),
     b"bogus comment": _Until(re.compile(rb">"), 0),
     b"cdata": _Until(re.compile(rb"\]\]>"), 2),
-    b"plaintext": _Until(re.compile(rb"\Z(?!)"), 0),
     **{name.encode(): _end_tag(name) for name in (*RAW_TEXT, "noscript")},
 }
 # Script data is plain, escaped by `<!--`, or double-escaped by a `<script` in that; an end tag ends
@@ -282,6 +281,8 @@ class Tokenizer:
     # -- through text that only its own end can end
 
     def _through_stretch(self, final: bool) -> bytes:
+        if self._stretch == b"plaintext":
+            return self._take(len(self._data))
         stretch = _STRETCHES[self._stretch]
         found = stretch.end.search(self._data, self._at)
         if found is None:

@@ -8,9 +8,9 @@ Two tags instead of one, because two different things can be wrong with it:
 * **t2** = MAC over the head and the visitor's secret (a cookie). If only this one does not match,
   the token is ours but another visitor's: `StaleToken`, and a same-origin sender gets the form
   back with everything typed.
-* **t1** = MAC over purpose, head, t2 and scope, under a key of this namespace. If it does not match, the token was
-  never ours: `BadToken`. It covers t2, so no bit of a token can be changed unnoticed, also where
-  t2 itself cannot be checked (below).
+* **t1** = MAC over the head, t2 and the scope, under a key of this namespace and purpose. If it
+  does not match, the token was never ours: `BadToken`. It covers t2, so no bit of a token can be
+  changed unnoticed, also where t2 itself cannot be checked (below).
 
 Flags in the first byte, under the MAC: version (4 bits), *unbound* (rendered for a browser that had
 no visitor cookie yet), *headers* (the GET that rendered it carried Sec-Fetch-*; a POST without them
@@ -30,8 +30,9 @@ and no window is left in which a token is valid and its row is gone.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from typing import Final, Literal
+from hashlib import blake2b
+from struct import Struct
+from typing import Final, Literal, NamedTuple
 
 from ..errors import BadToken, StaleToken
 from .keys import Keyring, SigningKey, decode, encode, mac
@@ -43,13 +44,15 @@ UNBOUND: Final = 0b1000
 HEADERS: Final = 0b0100
 EDITS: Final[tuple[OnEdit, ...]] = ("new", "confirm", "refuse")
 SKEW: Final = 300
-SIZE: Final = 42
-LENGTH: Final = 56
+HEAD: Final = Struct(">BBI16s")  # version and flags, kid, issued, nonce
+NONCE: Final = 16
+T1: Final = 12
+T2: Final = 8
+SIZE: Final = HEAD.size + T1 + T2
 FIELD: Final = "so_token"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token of ours whose first tag was right."""
 
     key: SigningKey
@@ -61,7 +64,7 @@ class Token:
     @property
     def nonce(self) -> bytes:
         """What makes it unguessable; never stored."""
-        return self.head[6:]
+        return self.head[-NONCE:]
 
     @property
     def unbound(self) -> bool:
@@ -81,7 +84,7 @@ class Token:
     def belongs_to(self, visitor: bytes | None) -> bool:
         """Is the second tag made with this visitor's secret?"""
         return visitor is not None and hmac.compare_digest(
-            self.t2, _bind(self.key, self.head, visitor)
+            self.t2, _visitor_tag(self.key, self.head, visitor)
         )
 
     def ledger_id(self, namespace: str) -> bytes:
@@ -109,11 +112,13 @@ def mint(
     `visitor` is the secret of the visitor's cookie (the new one if it is just being set, then with
     `unbound`), `now` seconds since the epoch, `nonce` 16 unpredictable bytes.
     """
+    if len(nonce) != NONCE:
+        raise ValueError(f"a nonce has {NONCE} bytes, not {len(nonce)}")
     key = ring.current
     flags = VERSION << 4 | UNBOUND * unbound | HEADERS * had_headers | EDITS.index(on_edit)
-    head = bytes((flags, key.kid)) + int(now).to_bytes(4, "big") + nonce
-    t2 = _bind(key, head, visitor)
-    return encode(head + _tag(key, head, t2, scope) + t2)
+    head = HEAD.pack(flags, key.kid, int(now), nonce)
+    t2 = _visitor_tag(key, head, visitor)
+    return encode(head + _form_tag(key, head + t2, scope) + t2)
 
 
 def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str = "") -> Token:
@@ -127,26 +132,38 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     >>> token.belongs_to(b"v" * 16), token.belongs_to(b"w" * 16)
     (True, False)
     """
-    raw = decode(text, SIZE) if len(text) == LENGTH else None
+    raw = decode(text, SIZE)
     if raw is None:
         raise BadToken("not 56 canonical base64url characters")
-    key = ring.of(raw[1])
-    if raw[0] >> 4 != VERSION or raw[0] & 0b11 >= len(EDITS) or key is None:
-        raise BadToken("unknown version or key")
-    head, t1, t2 = raw[:22], raw[22:34], raw[34:]
-    if not hmac.compare_digest(t1, _tag(key, head, t2, scope)):
-        raise BadToken("the first tag is wrong: forged, or made for another form or app")
-    issued = int.from_bytes(raw[2:6], "big")
+    flags, kid, issued, _ = HEAD.unpack_from(raw)
+    if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
+        raise BadToken("a version or a flag that this release does not know")
+    head, t1, t2 = raw[: HEAD.size], raw[HEAD.size : -T2], raw[-T2:]
+    key = _signer(ring, kid, head + t2, t1, scope)
+    if key is None:
+        raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
     if issued > now + SKEW:
         raise BadToken(f"issued {issued - now:.0f} s in the future")
     if now - issued > max_age:
         raise StaleToken(f"issued {now - issued:.0f} s ago, max_age is {max_age:.0f} s")
-    return Token(key, issued, head, raw[0] & 0x0F, t2)
+    return Token(key, issued, head, flags & 0x0F, t2)
 
 
-def _tag(key: SigningKey, head: bytes, t2: bytes, scope: str) -> bytes:
-    return mac(key.token, 12, b"form", head, t2, scope.encode())
+def _signer(ring: Keyring, kid: int, signed: bytes, t1: bytes, scope: str) -> SigningKey | None:
+    for key in ring.keys:
+        if key.kid == kid and hmac.compare_digest(t1, _form_tag(key, signed, scope)):
+            return key
+    return None
 
 
-def _bind(key: SigningKey, head: bytes, visitor: bytes) -> bytes:
-    return mac(key.token, 8, b"visitor", head, visitor)
+# One BLAKE2b each, kept apart by its `person`. All parts but the last have a fixed size, so nothing
+# needs framing.
+
+
+def _form_tag(key: SigningKey, head_and_t2: bytes, scope: str) -> bytes:
+    data = head_and_t2 + scope.encode()
+    return blake2b(data, digest_size=T1, key=key.token, person=b"so form").digest()
+
+
+def _visitor_tag(key: SigningKey, head: bytes, visitor: bytes) -> bytes:
+    return blake2b(head + visitor, digest_size=T2, key=key.token, person=b"so visitor").digest()

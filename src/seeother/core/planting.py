@@ -1,0 +1,314 @@
+"""One way through a document, form by form: what `html.Planter` and `html.plant` are made of.
+
+A `Walk` reads the pieces of the tokenizer, keeps the few things that decide about forms, and holds
+a form back while it is undecided. What may be planted where is told in `html`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from .action import Page, cleaned, is_foreign, is_own, marked
+from .attributes import Attribute, attributes
+from .islands import Islands
+from .markup import Tag, Tokenizer
+from .token import FIELD
+
+__all__ = ["HOLD", "FormTag", "Known", "Plantable", "Walk"]
+
+HOLD: Final = 1 << 16  # bytes of a page that are held back at most
+
+_SAME_WINDOW: Final = frozenset({b"", b"_self", b"_top", b"_parent"})
+_ENCTYPES: Final = frozenset({b"multipart/form-data", b"text/plain"})
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class FormTag:
+    """The start tag of a form: what a template may say to whoever plants.
+
+    `action` is the attribute's value with its references resolved, None where there is none;
+    `edit` is `data-seeother-edit`; `off` is `data-seeother="off"`; `own` tells that the form posts
+    to the address of its page.
+    """
+
+    action: bytes | None
+    enctype: str
+    target: str
+    edit: str | None
+    off: bool
+    own: bool
+
+
+Plantable: TypeAlias = bytes | Callable[[FormTag], bytes | None]
+
+
+@dataclass(slots=True)
+class Known:
+    """What the document says about all of its forms, as far as it was read."""
+
+    based: bool = False
+    foreign_base: bool = False
+    target: bytes | None = None
+    sent_away: set[bytes] = field(default_factory=set)  # ids of forms with a foreign formaction
+    late: bool = False  # something was learnt after a form had been decided
+    decided: bool = False
+
+    def base(self, href: bytes | None, target: bytes | None, page: Page | None) -> None:
+        """Take a `<base>`. The first counts; that a later one is no base makes it only safer."""
+        before = (self.based, self.foreign_base, self.target)
+        self.based |= href is not None
+        self.foreign_base |= href is not None and is_foreign(cleaned(href), page)
+        self.target = target if self.target is None else self.target
+        self._learnt(before != (self.based, self.foreign_base, self.target))
+
+    def send_away(self, form_id: bytes) -> None:
+        """Take a control somewhere that would send this form to another origin."""
+        new = form_id not in self.sent_away
+        self.sent_away.add(form_id)
+        self._learnt(new)
+
+    def _learnt(self, new: bool) -> None:
+        self.late |= new and self.decided
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A form that is held back: where it stands in the output, and what was seen in it."""
+
+    index: int
+    start: int
+    raw: bytes
+    attributes: dict[bytes, Attribute]
+    actions: list[bytes] = field(default_factory=list)  # of its buttons
+    has_token: bool = False
+
+    def value(self, name: bytes) -> bytes | None:
+        """An attribute of the start tag."""
+        found = self.attributes.get(name)
+        return None if found is None else found.value
+
+
+class Walk:
+    """One way through the markup: the whole document, or the content of a `<noscript>`."""
+
+    def __init__(
+        self, plantable: Plantable, page: Page | None, known: Known, outer: "Walk | None" = None
+    ) -> None:
+        self.plantable = plantable
+        self.page = page
+        self.known = known
+        self.islands = Islands()
+        self.scripting = outer is None
+        self.markup = Tokenizer(self.islands, scripting=self.scripting)
+        self.out: list[bytes] = []
+        self.seen = 0  # bytes, up to the end of the last piece
+        self.pending: _Pending | None = None
+        self.templates: int = outer.templates if outer else 0
+        # Whether a form is open, for a browser with scripting and for one without.
+        self.is_open: bool = outer is not None and outer.is_open_bare
+        self.is_open_bare: bool = self.is_open
+        self.actions: list[bytes] = []  # of buttons outside of pending forms
+        self.noscript: list[bytes] | None = None
+        self.noscript_size = 0
+
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        """Take all pieces that are decided by now."""
+        for piece in self.markup.feed(data, final=final):
+            if isinstance(piece, Tag):
+                self._tag(piece)
+            elif piece:
+                self._text(piece)
+
+    def release(self, fed: int | None = None) -> bytes:
+        """What is decided by now; without `fed`, the number of bytes fed so far, everything."""
+        if fed is None:
+            self._end_noscript(planted=False)
+        if self.pending and (fed is None or fed - self.pending.start > HOLD):
+            self.decide()
+        end = self.pending.index if self.pending else len(self.out)
+        ready = b"".join(self.out[:end])
+        del self.out[:end]
+        if self.pending:
+            self.pending.index = 0
+        return ready
+
+    def _text(self, piece: bytes) -> None:
+        self.seen += len(piece)
+        if self.noscript is None:
+            self.out.append(piece)
+            return
+        self.noscript.append(piece)
+        self.noscript_size += len(piece)
+        if self.noscript_size > HOLD:
+            self._end_noscript(planted=False)
+            self.give_up()
+
+    def _tag(self, tag: Tag) -> None:
+        self.seen += len(tag.raw)
+        if self.pending and self.seen - self.pending.start > HOLD:
+            self.decide()
+        if tag.closing:
+            is_html = self.islands.end(tag.name)
+        else:
+            is_html = self._start(tag)
+        if self.islands.lost:
+            self.give_up()
+        elif is_html and (handler := _HANDLERS.get((tag.name, tag.closing))):
+            handler(self, tag)
+        self.out.append(tag.raw)
+
+    def _start(self, tag: Tag) -> bool:
+        def attribute(name: bytes) -> bytes | None:
+            found = attributes(tag.raw).get(name)
+            return None if found is None else found.value
+
+        return self.islands.start(tag.name, self_closing=tag.self_closing, attributes=attribute)
+
+    def give_up(self) -> None:
+        """Only a browser could tell what follows: leave it alone."""
+        self.decide()
+        self.markup.give_up()
+
+    # -- forms
+
+    def form(self, tag: Tag) -> None:
+        """A form starts, unless one is open or it stands in a template."""
+        if self.templates:
+            return
+        if tag.raw and not self.is_open and not self.is_open_bare:
+            found = _Pending(len(self.out), self.seen - len(tag.raw), tag.raw, attributes(tag.raw))
+            if (found.value(b"method") or b"").lower() == b"post":
+                self.pending = found
+        self.is_open = self.is_open_bare = True
+
+    def end_form(self, tag: Tag) -> None:
+        """The open form ends, wherever it began."""
+        if not self.templates:
+            self.decide()
+            self.is_open = self.is_open_bare = False
+
+    def control(self, tag: Tag) -> None:
+        """An input or a button: it may be our field, or send a form elsewhere."""
+        found = {name: attribute.value for name, attribute in attributes(tag.raw).items()}
+        owner, action = found.get(b"form"), found.get(b"formaction")
+        if action is not None:
+            action = cleaned(action)
+            (self.pending or self).actions.append(action)
+            if owner and self._leaves(action):
+                self.known.send_away(owner)
+        if self.pending and not self.templates and found.get(b"name") == FIELD.encode():
+            self.pending.has_token |= owner in (None, self.pending.value(b"id"))
+
+    def _leaves(self, url: bytes) -> bool:
+        return is_foreign(url, self.page, foreign_base=self.known.foreign_base)
+
+    def decide(self) -> None:
+        """Plant into the form that is held back, or let it go as it is."""
+        if self.pending:
+            self.known.decided = True
+            self.out[self.pending.index] = self._planted(self.pending)
+            self.pending = None
+
+    def _planted(self, pending: _Pending) -> bytes:
+        action = cleaned(pending.value(b"action") or b"")
+        form = self._form_tag(pending, action)
+        if (
+            form.off
+            or form.target.lower().encode() not in _SAME_WINDOW
+            or pending.value(b"id") in self.known.sent_away
+            or any(self._leaves(url) for url in (action, *pending.actions))
+        ):
+            return pending.raw
+        text: bytes | None = b""
+        if not pending.has_token:
+            text = self.plantable(form) if callable(self.plantable) else self.plantable
+        return pending.raw if text is None else self._with_marker(pending, form, action) + text
+
+    def _form_tag(self, pending: _Pending, action: bytes) -> FormTag:
+        def text(value: bytes | None) -> str:
+            return (value or b"").decode("utf-8", "replace")
+
+        enctype = (pending.value(b"enctype") or b"").lower()
+        target, edit = pending.value(b"target"), pending.value(b"data-seeother-edit")
+        return FormTag(
+            action=pending.value(b"action"),
+            enctype=text(enctype) if enctype in _ENCTYPES else _URLENCODED,
+            target=text(self.known.target if target is None else target),
+            edit=None if edit is None else text(edit),
+            off=(pending.value(b"data-seeother") or b"").lower() == b"off",
+            own=is_own(action, self.page, based=self.known.based),
+        )
+
+    def _with_marker(self, pending: _Pending, form: FormTag, action: bytes) -> bytes:
+        if not form.own or self.page is None or self.known.foreign_base:
+            return pending.raw
+        value = marked(action, self.page, based=self.known.based)
+        if value is None:
+            return pending.raw
+        name_end = len(b"<form")
+        old = pending.attributes.get(b"action", Attribute(b"", name_end, name_end))
+        space = b" " if old.start == old.end else b""
+        return b'%b%baction="%b"%b' % (
+            pending.raw[: old.start],
+            space,
+            value,
+            pending.raw[old.end :],
+        )
+
+    # -- what else matters to forms
+
+    def base(self, tag: Tag) -> None:
+        """Where relative addresses lead, and into which window."""
+        if self.templates:
+            return
+        found = {name: attribute.value for name, attribute in attributes(tag.raw).items()}
+        unreadable = None if tag.raw else b"//"
+        self.known.base(found.get(b"href", unreadable), found.get(b"target"), self.page)
+
+    def template(self, tag: Tag) -> None:
+        """Forms in templates are none yet."""
+        self.templates += 1
+
+    def end_template(self, tag: Tag) -> None:
+        """The innermost template ends."""
+        self.templates = max(0, self.templates - 1)
+
+    def start_noscript(self, tag: Tag) -> None:
+        """Keep what follows; where this walk is one without scripting it is markup as any other."""
+        if self.scripting:
+            self.noscript, self.noscript_size = [], 0
+
+    def end_noscript(self, tag: Tag) -> None:
+        """Walk through the content as a browser without scripting does."""
+        if self.noscript is not None:
+            self._end_noscript(planted=True)
+
+    def _end_noscript(self, *, planted: bool) -> None:
+        content, self.noscript = b"".join(self.noscript or ()), None
+        if not planted:
+            self.out.append(content)
+            return
+        inner = Walk(self.plantable, self.page, self.known, outer=self)
+        inner.feed(content, final=True)
+        inner.pending = None  # a form that does not end where it begins is left alone
+        self.out.extend(inner.out)
+        if self.pending:
+            self.pending.actions.extend(inner.actions)
+        self.is_open_bare = inner.is_open
+        understood = inner.markup.between and not inner.islands
+        if not understood or inner.templates != self.templates:
+            self.give_up()
+
+
+_HANDLERS: dict[tuple[bytes, bool], Callable[[Walk, Tag], None]] = {
+    (b"form", False): Walk.form,
+    (b"form", True): Walk.end_form,
+    (b"input", False): Walk.control,
+    (b"button", False): Walk.control,
+    (b"base", False): Walk.base,
+    (b"template", False): Walk.template,
+    (b"template", True): Walk.end_template,
+    (b"noscript", False): Walk.start_noscript,
+    (b"noscript", True): Walk.end_noscript,
+}

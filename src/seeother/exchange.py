@@ -1,0 +1,251 @@
+"""One ASGI request and its answer: the seam between an app that sends and a flow that decides.
+
+The app runs in a task of its own. What it sends goes into a `Hold`; when the hold says so, the flow
+goes on, writes what is to be written, and decides the head; then everything held back is sent and
+the rest of the body passes straight through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .core.body import Body, is_form
+from .core.entry import admit, greet
+from .core.flows import Answer, page, submission
+from .core.form import Form, Limits, Parsed, read_form
+from .core.ops import Flow, Handle
+from .core.values import Handled, Headers, Request, Response
+from .errors import Refused, SeeOtherError
+from .hold import Hold
+from .log import request_line
+from .pages import error_page
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from .asgi import SeeOther
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client left before its body was complete; nothing happened."""
+
+
+class Exchange:
+    """One request on its way through."""
+
+    def __init__(self, outer: SeeOther, scope: Scope, receive: Receive, send: Send) -> None:
+        self._outer, self._scope = outer, scope
+        self._receive, self._send = receive, send
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._released = asyncio.Event()
+        self._body: bytes | None = None
+        self._heard: asyncio.Task[Message] | None = None
+        self._app: asyncio.Task[None] | None = None
+        self._hold: Hold
+        self._visit: Visit
+        self._status = 0
+        self._ended = False
+        self._landing: str | None = None
+
+    async def run(self, request: Request) -> None:
+        """Admit, run, answer, and write one line to the log."""
+        started, word = time.perf_counter(), ""
+        try:
+            word = await self._run(request)
+        except ClientGone:
+            return
+        finally:
+            self._released.set()
+            if self._heard is not None:
+                self._heard.cancel()
+        seconds = time.perf_counter() - started
+        path = request.root + request.path
+        request_line(request.method, path, self._status, self._landing, word, seconds)
+
+    async def _run(self, request: Request) -> str:
+        policy = self._outer.policy
+        try:
+            greeting = greet(request, policy)
+        except Refused as error:
+            await self._reply(Handled(error_page(error, debug=bool(policy.debug))))
+            return error.reason
+        visit = self._visit = Visit(greeting, policy)
+        try:
+            await self._admit(visit)
+            await self._converse(visit)
+        except SeeOtherError as error:
+            if self._status:
+                raise
+            visit.forget()
+            await self._reply(visit.handled(visit.refusal(error)))
+            return error.reason
+        return visit.word
+
+    async def _admit(self, visit: Visit) -> None:
+        """Read the form, if it is one, and name the submission."""
+        request, policy = visit.greeting.request, visit.policy
+        if not visit.greeting.unsafe:
+            return
+        parsed = Parsed((), canonical=True)
+        if is_form(request):
+            framed = not str(self._scope.get("http_version", "1.1")).startswith("1")
+            self._body = await self._read(Body(request, policy.max_body, framed=framed))
+            limits = Limits(policy.max_fields, policy.max_files, policy.max_part_header)
+            kind = request.header(b"content-type") or b""
+            parsed = read_form(kind.decode("latin-1"), self._body, limits)
+            visit.form = Form(parsed.items)
+        visit.entry = admit(visit.greeting, parsed, self._body or b"", policy)
+
+    async def _read(self, body: Body) -> bytes:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            body.add(message.get("body", b""))
+            if not message.get("more_body", False):
+                return body.whole()
+
+    # The conversation ------------------------------------------------------------------------
+
+    async def _converse(self, visit: Visit) -> None:
+        """The flow around the app; then whatever the app still has to send."""
+        separate = (
+            visit.entry is not None and visit.policy.mode != "joined" and is_form_entry(visit)
+        )
+        self._hold = Hold(visit.planter, everything=separate)
+        flow: Flow[Answer]
+        if separate and visit.entry is not None:
+            flow = submission(visit.entry, visit.policy, "separate", surround=True)
+        else:
+            flow = page(visit.greeting, visit.policy)
+        answer = await self._outer.driver.arun(flow, self._outer.store.perform, self._handle)
+        if answer.word != "page":
+            visit.word = answer.word
+        await self._release(answer)
+        if self._app is not None:
+            await self._app
+
+    async def _handle(self, op: Handle) -> Handled:
+        """Run the app until its answer is known as far as the flow needs it."""
+        visit = self._visit
+        visit.begin(op.opened, op.taken)
+        self._app = asyncio.ensure_future(
+            self._outer.app(self._inner(visit), self._hear, self._say)
+        )
+        await asyncio.wait((self._app, self._ready), return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.done():
+            await self._app
+            raise RuntimeError("the app ended without an answer")
+        assert self._hold.head is not None
+        handled = visit.handled(self._hold.head)
+        if op.taken and await self._client_left():
+            return replace(handled, shown=False)
+        return handled
+
+    def _inner(self, visit: Visit) -> Scope:
+        """The scope as the app sees it: the visit in it, the mark out of it."""
+        query = visit.greeting.request.query
+        return {
+            **self._scope,
+            "query_string": query,
+            "seeother": visit,
+            "seeother.outer": self._outer,
+        }
+
+    async def _client_left(self) -> bool:
+        """Has the client gone? Then its page is shown to nobody and its messages must wait."""
+        if self._heard is None:
+            self._heard = asyncio.ensure_future(self._receive())
+        for _ in range(2):
+            await asyncio.sleep(0)
+        if not self._heard.done():
+            return False
+        if self._heard.result()["type"] == "http.disconnect":
+            return True
+        self._heard = asyncio.ensure_future(self._receive())
+        await asyncio.sleep(0)
+        return self._heard.done() and self._heard.result()["type"] == "http.disconnect"
+
+    async def _hear(self) -> Message:
+        """`receive` for the app: the body once more; a disconnect only after a submission's answer."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if self._heard is None:
+            self._heard = asyncio.ensure_future(self._receive())
+        message = await asyncio.shield(self._heard)
+        if message["type"] != "http.disconnect":
+            self._heard = None
+        elif self._visit.greeting.unsafe:
+            await self._released.wait()
+        return message
+
+    async def _say(self, message: Message) -> None:
+        """`send` for the app."""
+        if message["type"] == "http.response.start":
+            headers = tuple((bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ()))
+            self._hold.start(Response(message["status"], headers))
+        elif message["type"] != "http.response.body":
+            await self._released.wait()
+            await self._send(message)
+        elif self._released.is_set():
+            last = not message.get("more_body", False)
+            await self._piece(self._hold.through(message.get("body", b""), last=last), last=last)
+        else:
+            last = not message.get("more_body", False)
+            if self._hold.add(message.get("body", b""), last=last) and not self._ready.done():
+                self._ready.set_result(None)
+            if self._ready.done() and not last:
+                await self._released.wait()
+
+    # The answer ------------------------------------------------------------------------------
+
+    async def _release(self, answer: Answer) -> None:
+        """Send the head as the flow decided it, and everything that was held back."""
+        cookies = tuple(cookie.header() for cookie in answer.cookies)
+        if answer.handled is None:  # not the app's own answer: a replay
+            await self._reply(
+                Handled(self._visit.complete(answer.response), cookies=answer.cookies)
+            )
+            return
+        head = answer.response
+        redirected = head.header(b"content-length") == "0"
+        await self._start(head if redirected else self._hold.fitted(head), cookies)
+        held = self._hold.release()
+        last = self._hold.complete or redirected
+        await self._piece(b"" if redirected else held, last=last)
+        self._released.set()
+
+    async def _piece(self, body: bytes, *, last: bool) -> None:
+        if (body or last) and not self._ended:
+            self._ended = last
+            message = {"type": "http.response.body", "body": body, "more_body": not last}
+            await self._send(message)
+
+    async def _reply(self, handled: Handled) -> None:
+        """An answer of our own, with its body."""
+        await self._start(handled.response, tuple(c.header() for c in handled.cookies))
+        body = b"" if self._scope["method"] == "HEAD" else handled.response.body
+        await self._piece(body, last=True)
+
+    async def _start(self, response: Response, cookies: tuple[bytes, ...]) -> None:
+        self._status, self._landing = response.status, response.header(b"location")
+        headers: Headers = (*response.headers, *((b"set-cookie", cookie) for cookie in cookies))
+        start = {"type": "http.response.start", "status": response.status, "headers": list(headers)}
+        with suppress(OSError):
+            await self._send(start)
+
+
+def is_form_entry(visit: Visit) -> bool:
+    """Does this request submit a form? Everything else passes unclaimed (JSON APIs)."""
+    return is_form(visit.greeting.request)

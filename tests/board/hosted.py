@@ -1,0 +1,69 @@
+"""The board in this process, behind a real server on a real port.
+
+What a test must reach into (the store's clock, the view, the driver) is out of reach in another
+process. So here uvicorn runs on a thread: requests still go through a socket and a real server, but
+time can be moved and a view can be held.
+"""
+
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+
+from seeother.apps.board.app import create_board
+from seeother.asgi import SeeOther
+from tests.browser.polling import until
+from tests.browser.server import rows
+
+HOSTS = ("127.0.0.1", "localhost")
+
+
+class Clock:
+    """The store's clock; it only moves faster than the real one when it is told to."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        """The time in seconds since 1970."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let this much time pass at once."""
+        self._ahead += seconds
+
+
+class Hosted:
+    """A board on a thread; a context manager. `policy` as in `seeother.asgi.SeeOther`."""
+
+    def __init__(self, folder: Path, **policy: Any) -> None:
+        self.database = folder / "board.db"
+        self.app: SeeOther = create_board(self.database, **{"hosts": HOSTS, **policy})
+        self.clock = Clock()
+        self.app.store.clock = self.clock  # type: ignore[attr-defined]  # a board's store is SQLite
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        config = uvicorn.Config(self.app, log_config=None, access_log=False, ws="none")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+
+    def messages(self, text: str | None = None) -> int:
+        """How many messages the file holds, or how many with this very text."""
+        if text is None:
+            return rows(self.database)
+        return rows(self.database, "message", "text = ?", text)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        until(lambda: self._server.started or not self._thread.is_alive(), "the board listens")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(30)
+        self._socket.close()
+        assert not self._thread.is_alive(), "the board does not end"
