@@ -55,7 +55,9 @@ def demo(**options: Any) -> None:
 def _serve(options: dict[str, Any]) -> None:
     try:
         from .apps.board import serve  # noqa: PLC0415 - the board is an extra
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("seeother"):
+            raise
         _stop(f'the board needs an extra ({error.name} is missing): pip install "seeother[board]"')
     try:
         hosts = tuple(h.strip() for h in options.pop("hosts").split(",") if h.strip())

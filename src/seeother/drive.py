@@ -24,24 +24,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from .core.ops import Claim, Flow, Handle, InFlight, Lane, Op, Pause, Paused
+from .core.ops import Busy, Claim, Flow, Granted, Handle, InFlight, Lane, Op, Pause, Paused
 from .core.values import Handled, Key
+from .waits import Heart, Turns, WaitingRoom
 
 T = TypeVar("T")
 Perform = Callable[[Op[Any]], Any]
 
 READERS: Final = 4
+VIEWS: Final = 16
+ENDINGS: Final = frozenset({"settle", "abandon", "doubt"})
 WAITERS_PER_KEY: Final = 64
 THREADS_PER_KEY: Final = 4
-
-
-class Store(Protocol):
-    """What a driver needs to know of a store: it answers an op."""
-
-    def perform(self, op: Op[Any]) -> Any:
-        """Answer one op, atomically and without waiting."""
 
 
 class Never:
@@ -81,79 +77,93 @@ def advance(talk: Talk[Any], perform: Perform, lane: Lane, *, stop: type = Never
     while not talk.done and talk.op.lane <= lane and not isinstance(talk.op, stop):
         try:
             reply = perform(talk.op)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised in the flow, at the op that asked
             talk.fail(error)
         else:
             talk.answer(reply)
 
 
-class WaitingRoom:
-    """Who runs which key in this process, and who waits for it, first come first served."""
+class Conversation:
+    """What one flow holds while it runs: its place in the waiting room, its turn, its heartbeat."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[Key, list[Callable[[], None]]] = {}
+    __slots__ = ("_heart", "_key", "_perform", "_room", "_turned", "_turns")
 
-    def enter(self, key: Key) -> bool:
-        """Become the one who runs it here; False if somebody is."""
-        with self._lock:
-            if key in self._waiting:
+    def __init__(self, driver: Driver, perform: Perform, turns: Turns | None = None) -> None:
+        self._room, self._heart = driver.room, driver.heart
+        self._perform, self._turns = perform, turns
+        self._key: Key | None = None
+        self._turned = False
+
+    def ask(self, op: Op[Any]) -> Any:
+        """Ask the store; a claim first looks who else is at it in this process."""
+        if not isinstance(op, Claim):
+            if op.verb in ENDINGS and self._key is not None:
+                self._heart.stop(self._key)
+            return self._perform(op)
+        if not self.enter(op):
+            return InFlight()
+        if self._turns is not None and not self._turned:
+            self._turned = self._turns.take(op.patience)
+            if not self._turned:
+                return Busy()
+        reply = self._perform(op)
+        if op.renew and isinstance(reply, Granted):
+            self._heart.start(op, reply, self._perform)
+        return reply
+
+    def enter(self, op: Claim) -> bool:
+        """Become the one who runs this key here."""
+        if self._key != op.key:
+            if not self._room.enter(op.key):
                 return False
-            self._waiting[key] = []
-            return True
+            self._key = op.key
+        return True
 
-    def leave(self, key: Key) -> None:
-        """Done; wake everybody who waited."""
-        with self._lock:
-            waiting = self._waiting.pop(key, [])
-        for wake in waiting:
-            wake()
-
-    def join(self, key: Key | None, wake: Callable[[], None], most: int) -> bool | None:
-        """Wait for the holder: True = `wake` will be called, False = crowded, None = no holder."""
-        with self._lock:
-            waiting = self._waiting.get(key) if key is not None else None
-            if waiting is None:
-                return None
-            if len(waiting) >= most:
-                return False
-            waiting.append(wake)
-            return True
-
-    def forget(self, key: Key, wake: Callable[[], None]) -> None:
-        """Stop waiting."""
-        with self._lock, suppress(ValueError):
-            self._waiting.get(key, []).remove(wake)
+    def leave(self) -> None:
+        """Let go of everything; also before every pause."""
+        if self._turned and self._turns is not None:
+            self._turns.give()
+            self._turned = False
+        if self._key is not None:
+            self._heart.stop(self._key)
+            key, self._key = self._key, None
+            self._room.leave(key)
 
 
 class Driver:
     """Runs flows against stores; one per app, its threads made lazily in each process."""
 
     def __init__(self) -> None:
-        self.room = WaitingRoom()
-        self._pid = 0
+        self._fresh(os.getpid())
         self._lock = threading.Lock()
-        self._readers: ThreadPoolExecutor
-        self._writer: ThreadPoolExecutor
 
-    def run(self, flow: Flow[T], perform: Perform, handle: Callable[[Handle], Handled]) -> T:
-        """Drive a flow on this thread (WSGI). Returns its value; raises what it raises."""
-        held: list[Key] = []
+    def run(
+        self,
+        flow: Flow[T],
+        perform: Perform,
+        handle: Callable[[Handle], Handled],
+        *,
+        single_writer: bool = False,
+    ) -> T:
+        """Drive a flow on this thread (WSGI). Returns its value; raises what it raises.
+
+        `single_writer`: the store takes one writer at a time, so claims queue for their turn.
+        """
+        self._here()
+        held = Conversation(self, perform, self.turns if single_writer else None)
 
         def answer(op: Op[Any]) -> Any:
             if isinstance(op, Pause):
-                self._leave(held)
+                held.leave()
                 return self._pause(op)
-            if isinstance(op, Handle):
-                return handle(op)
-            return self._ask(op, perform, held)
+            return handle(op) if isinstance(op, Handle) else held.ask(op)
 
         try:
             talk = Talk(flow)
             advance(talk, answer, Lane.LOOP)
             return talk.value
         finally:
-            self._leave(held)
+            held.leave()
 
     async def arun(
         self,
@@ -167,66 +177,46 @@ class Driver:
         `handle` runs the view on the loop; `within` runs it on the writer thread, inside the open
         transaction (joined).
         """
-        held: list[Key] = []
+        self._here()
+        held = Conversation(self, perform)
 
         def answer(op: Op[Any]) -> Any:
-            if isinstance(op, Handle):
-                assert within is not None
-                return within(op)
-            return self._ask(op, perform, held)
+            return within(op) if isinstance(op, Handle) and within is not None else held.ask(op)
 
         try:
             talk = Talk(flow)
             while not talk.done:
                 op = talk.op
                 if isinstance(op, Pause):
-                    self._leave(held)
+                    held.leave()
                     talk.answer(await self._apause(op))
                 elif isinstance(op, Handle) and handle is not None:
-                    await self._handle(talk, op, handle)
-                elif isinstance(op, Claim) and not self._enter(op, held):
+                    await _handled(talk, op, handle)
+                elif isinstance(op, Claim) and not held.enter(op):
                     talk.answer(InFlight())
                 else:
-                    lane = Lane.READ if op.lane is Lane.READ else Lane.WRITE
-                    limit = Lane.LOOP if within is not None and lane is Lane.WRITE else lane
-                    await self._hop(lane, partial(advance, talk, answer, limit, stop=Pause))
+                    await self._segment(talk, answer, joined=within is not None)
             return talk.value
         finally:
-            self._leave(held)
+            held.leave()
+
+    async def aview(self, view: Callable[[], T]) -> T:
+        """Run a sync view on a thread of our own (fenced), never on the writer thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._views, view)
+
+    async def _segment(self, talk: Talk[Any], answer: Perform, *, joined: bool) -> None:
+        """One hop: everything up to the next wait, as one job on a reader or on the writer."""
+        lane = Lane.READ if talk.op.lane is Lane.READ else Lane.WRITE
+        limit = Lane.LOOP if joined and lane is Lane.WRITE else lane
+        pool = self._readers if lane is Lane.READ else self._writer
+        job = partial(advance, talk, answer, limit, stop=Pause)
+        await asyncio.get_running_loop().run_in_executor(pool, job)
 
     def shut(self) -> None:
         """End this process's threads."""
-        if self._pid == os.getpid():
-            self._pid = 0
-            self._readers.shutdown()
-            self._writer.shutdown()
-
-    async def _handle(
-        self, talk: Talk[Any], op: Handle, handle: Callable[[Handle], Awaitable[Handled]]
-    ) -> None:
-        try:
-            handled = await handle(op)
-        except Exception as error:
-            talk.fail(error)
-        else:
-            talk.answer(handled)
-
-    def _ask(self, op: Op[Any], perform: Perform, held: list[Key]) -> Any:
-        if isinstance(op, Claim) and not self._enter(op, held):
-            return InFlight()
-        return perform(op)
-
-    def _enter(self, op: Claim, held: list[Key]) -> bool:
-        if op.key in held:
-            return True
-        if not self.room.enter(op.key):
-            return False
-        held.append(op.key)
-        return True
-
-    def _leave(self, held: list[Key]) -> None:
-        while held:
-            self.room.leave(held.pop())
+        for pool in (self._readers, self._writer, self._views):
+            pool.shutdown()
+        self._fresh(os.getpid())
 
     def _pause(self, op: Pause) -> Paused:
         start, event = time.monotonic(), threading.Event()
@@ -254,18 +244,30 @@ class Driver:
             await asyncio.sleep(min(op.nap, op.limit))
         return Paused(time.monotonic() - start, crowded=joined is False)
 
-    async def _hop(self, lane: Lane, job: Callable[[], None]) -> None:
-        pool = self._pool(lane)
-        await asyncio.get_running_loop().run_in_executor(pool, job)
-
-    def _pool(self, lane: Lane) -> ThreadPoolExecutor:
+    def _here(self) -> None:
+        """After a fork everything that has threads or waiters is made anew."""
         if self._pid != os.getpid():
             with self._lock:
                 if self._pid != os.getpid():
-                    self._readers = ThreadPoolExecutor(READERS, "seeother-read")
-                    self._writer = ThreadPoolExecutor(1, "seeother-write")
-                    self._pid = os.getpid()
-        return self._readers if lane is Lane.READ else self._writer
+                    self._fresh(os.getpid())
+
+    def _fresh(self, pid: int) -> None:
+        self.room, self.turns, self.heart = WaitingRoom(), Turns(), Heart()
+        self._readers = ThreadPoolExecutor(READERS, "seeother-read")
+        self._writer = ThreadPoolExecutor(1, "seeother-write")
+        self._views = ThreadPoolExecutor(VIEWS, "seeother-view")
+        self._pid = pid
+
+
+async def _handled(
+    talk: Talk[Any], op: Handle, handle: Callable[[Handle], Awaitable[Handled]]
+) -> None:
+    try:
+        handled = await handle(op)
+    except Exception as error:  # noqa: BLE001 - whatever a view raises is raised in its flow
+        talk.fail(error)
+    else:
+        talk.answer(handled)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -15,15 +15,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .core.body import Body, is_form
-from .core.entry import admit, greet
-from .core.flows import Answer, page, submission
-from .core.form import Form, Limits, Parsed, read_form
-from .core.ops import Flow, Handle
+from .core.entry import greet
+from .core.flows import Answer
+from .core.ops import Handle
 from .core.values import Handled, Headers, Request, Response
 from .errors import Refused, SeeOtherError
 from .hold import Hold
 from .log import request_line
 from .pages import error_page
+from .setup import performing
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -96,15 +96,10 @@ class Exchange:
         request, policy = visit.greeting.request, visit.policy
         if not visit.greeting.unsafe:
             return
-        parsed = Parsed((), canonical=True)
         if is_form(request):
             framed = not str(self._scope.get("http_version", "1.1")).startswith("1")
             self._body = await self._read(Body(request, policy.max_body, framed=framed))
-            limits = Limits(policy.max_fields, policy.max_files, policy.max_part_header)
-            kind = request.header(b"content-type") or b""
-            parsed = read_form(kind.decode("latin-1"), self._body, limits)
-            visit.form = Form(parsed.items)
-        visit.entry = admit(visit.greeting, parsed, self._body or b"", policy)
+        visit.submit(self._body)
 
     async def _read(self, body: Body) -> bytes:
         while True:
@@ -119,18 +114,10 @@ class Exchange:
 
     async def _converse(self, visit: Visit) -> None:
         """The flow around the app; then whatever the app still has to send."""
-        separate = (
-            visit.entry is not None and visit.policy.mode != "joined" and is_form_entry(visit)
-        )
-        self._hold = Hold(visit.planter, everything=separate)
-        flow: Flow[Answer]
-        if separate and visit.entry is not None:
-            flow = submission(visit.entry, visit.policy, "separate", surround=True)
-        else:
-            flow = page(visit.greeting, visit.policy)
-        answer = await self._outer.driver.arun(flow, self._outer.store.perform, self._handle)
-        if answer.word != "page":
-            visit.word = answer.word
+        self._hold = Hold(visit.planter, everything=visit.claims)
+        perform = performing(self._outer.store.perform, visit.policy)
+        answer = await self._outer.driver.arun(visit.flow(), perform, self._handle)
+        visit.word = visit.word if answer.word == "page" else answer.word
         await self._release(answer)
         if self._app is not None:
             await self._app
@@ -177,7 +164,7 @@ class Exchange:
         return self._heard.done() and self._heard.result()["type"] == "http.disconnect"
 
     async def _hear(self) -> Message:
-        """`receive` for the app: the body once more; a disconnect only after a submission's answer."""
+        """`receive` for the app: the body once more; no disconnect before a submission's answer."""
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -244,8 +231,3 @@ class Exchange:
         start = {"type": "http.response.start", "status": response.status, "headers": list(headers)}
         with suppress(OSError):
             await self._send(start)
-
-
-def is_form_entry(visit: Visit) -> bool:
-    """Does this request submit a form? Everything else passes unclaimed (JSON APIs)."""
-    return is_form(visit.greeting.request)

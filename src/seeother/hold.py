@@ -49,6 +49,11 @@ class Hold:
         self.head: Response | None = None
         self.complete = False
 
+    @property
+    def bare(self) -> bool:
+        """Is there nothing to hold back or to plant, so that the body may pass as it is?"""
+        return self._limit == 0 and self._planting is None and not self._held
+
     def start(self, head: Response) -> None:
         """The app named its status and headers."""
         self.head = head

@@ -106,6 +106,18 @@ def resend_page(
     return _page(status or error.status, error.title, body)
 
 
+def waiting_page(here: str) -> Response:
+    """The first one is still running: this page asks again every second, also without script."""
+    body = (
+        '<h1>Still being saved</h1><p role="status">This takes longer than usual. Nothing is lost'
+        " and nothing has to be sent again; this page goes on by itself.</p>"
+        f'<p><a class="button" href="{escape(here)}">Check now</a></p>'
+    )
+    page = _page(200, "Still being saved", body)
+    kept = tuple((k, v) for k, v in page.headers if k != b"cache-control")
+    return Response(200, (*kept, (b"cache-control", b"no-store"), (b"refresh", b"1")), page.body)
+
+
 def already_page(home: str) -> Response:
     """The answer to a repeated submission whose first answer was no redirect."""
     body = (

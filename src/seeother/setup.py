@@ -12,10 +12,13 @@ import secrets
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from .core.ops import Op, Reconcile, Report
 from .core.policy import Policy
+from .drive import Perform
 from .errors import PolicyError
+from .log import EVENTS
 from .stores import Store, open_store
 from .stores.sqlite import SQLiteStore, create_folder
 
@@ -34,6 +37,19 @@ def prepared(policy: Policy) -> tuple[Policy, Store]:
             raise PolicyError("set `secret`: this store has no folder where a key file could stand")
         policy = replace(policy, secret=key_file(store.path.with_suffix(".key")))
     return policy, store
+
+
+def performing(perform: Perform, policy: Policy) -> Perform:
+    """A store's `perform` with the two questions that are not for stores."""
+
+    def answer(op: Op[Any]) -> Any:
+        if isinstance(op, Reconcile):
+            return policy.reconcile(op.key.id.hex())
+        if isinstance(op, Report):
+            EVENTS.error("%s: submission %s", op.what, op.key.id.hex() if op.key else "-")
+        return perform(op)
+
+    return answer
 
 
 def key_file(path: Path) -> bytes:

@@ -5,21 +5,24 @@ BEGIN IMMEDIATE is said explicitly: with pysqlite's default a savepoint as first
 once and survives a rollback, and a SELECT followed by an INSERT fails at once under contention.
 
 The transaction belongs to `once`. A view that calls `connection.commit()` itself would publish its
-effect without its row, so that call raises.
+effect without its row, and after its `rollback()` every later statement would commit by itself, so
+both calls raise. `connection.begin_nested()` is there for the view: savepoints work.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from .errors import StoreDown, StoreError
-from .stores.sqlite import begin
-from .stores.work import outage
+from .stores.connect import begin, outage
+
+ENDS: Final = ("commit", "rollback")
 
 
 class Transaction:
@@ -38,8 +41,8 @@ class Transaction:
     @property
     def connection(self) -> Connection:
         """The SQLAlchemy connection that the view works with."""
-        if self._connection is None:
-            raise StoreDown("the transaction is not open")
+        if self._connection is None or self._connection.closed:
+            raise StoreDown("the transaction is not open (any more)")
         return self._connection
 
     @property
@@ -48,9 +51,14 @@ class Transaction:
         return self.connection.connection.dbapi_connection
 
     def begin(self) -> bool:
-        """Check a connection out and BEGIN; False (and no connection) if the database is busy."""
+        """Check a connection out and BEGIN; False (and no connection) if the database is busy.
+
+        A pool without a free connection counts as busy too.
+        """
         try:
             opened = self._engine.connect()
+        except PoolTimeout:
+            return False
         except DBAPIError as error:
             raise outage_of(error) or error from error
         self._connection = opened.execution_options(isolation_level="AUTOCOMMIT")
@@ -62,7 +70,8 @@ class Transaction:
         if not begun:
             self._close()
             return False
-        event.listen(self._connection, "commit", _refuse_commit)
+        for name in ENDS:
+            event.listen(self._connection, name, _refuse)
         return True
 
     def commit(self) -> None:
@@ -72,17 +81,19 @@ class Transaction:
 
     def rollback(self) -> None:
         """ROLLBACK whatever there is, then give the connection back."""
-        if self._connection is not None:
-            with suppress(sqlite3.Error):
-                if self.raw.in_transaction:
-                    self.raw.execute("ROLLBACK")
-            self._close()
+        if self._connection is None:
+            return
+        with suppress(sqlite3.Error, StoreDown):
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK")
+        self._close()
 
     def _close(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with suppress(Exception):
-                event.remove(connection, "commit", _refuse_commit)
+            for name in ENDS:
+                if event.contains(connection, name, _refuse):
+                    event.remove(connection, name, _refuse)
             connection.close()
 
 
@@ -99,5 +110,8 @@ def outage_of(error: BaseException) -> StoreError | None:
     return None
 
 
-def _refuse_commit(_connection: Connection) -> NoReturn:
-    raise RuntimeError("once() commits the transaction; do not call commit() inside it")
+def _refuse(_connection: Connection) -> NoReturn:
+    raise RuntimeError(
+        "once() ends the transaction; do not call commit() or rollback() inside it (return an"
+        " answer, raise, or use begin_nested())"
+    )

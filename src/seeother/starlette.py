@@ -21,6 +21,7 @@ from .core.flows import submission
 from .core.ops import Handle
 from .core.values import Handled, Response
 from .errors import PolicyError, SeeOtherError
+from .setup import performing
 from .sqlalchemy import Transaction, outage_of
 from .visit import Visit
 
@@ -59,7 +60,7 @@ async def once(
         return visit.handled(core_response(answer))
 
     try:
-        perform = outer.store.within(transaction).perform
+        perform = performing(outer.store.within(transaction).perform, visit.policy)
         answer = await outer.driver.arun(
             submission(visit.entry, visit.policy), perform, within=within
         )

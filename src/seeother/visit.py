@@ -18,23 +18,26 @@ from collections.abc import Mapping
 from typing import Final, cast, get_args
 
 from . import pages
+from .core.body import is_form
 from .core.cookie import SetCookie
-from .core.entry import COOKIE_BYTES, ECHO_JOINT, Entry, Greeting
+from .core.entry import COOKIE_BYTES, ECHO_JOINT, Entry, Greeting, admit
 from .core.fingerprint import session_id
-from .core.form import Form
+from .core.flows import Answer, page, submission
+from .core.form import Form, Limits, Parsed, read_form
 from .core.headers import redirect
 from .core.html import FormTag, Page, Planter
 from .core.keys import encode
 from .core.mark import add, sign
-from .core.ops import Opened, Taken
+from .core.ops import Flow, Opened, Taken
 from .core.policy import Policy
 from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
 from .core.session import Session
 from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
-from .core.values import Draft, Flash, Handled, Response, SessionWrite
-from .errors import Refused, SeeOtherError, StoreError
+from .core.values import Draft, Flash, Handled, Key, Response, SessionWrite
+from .core.waiting import Fate, cut_wait, waited
+from .errors import OutcomeUnknown, Refused, SeeOtherError, StoreError
 from .hold import can_plant
 
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
@@ -75,6 +78,50 @@ class Visit:
         self._shown = self._rendered = False
         self._visitor = greeting.visitor
         self._new_sid = b""
+
+    def submit(self, body: bytes | None) -> None:
+        """Read the form (None: the body is none) and name the submission.
+
+        Raises what `read_form`, `Form` and `admit` raise; no store was asked.
+        """
+        policy, request = self.policy, self.greeting.request
+        parsed = Parsed((), canonical=True)
+        if body is not None:
+            limits = Limits(policy.max_fields, policy.max_files, policy.max_part_header)
+            kind = request.header(b"content-type") or b""
+            parsed = read_form(kind.decode("latin-1"), body, limits)
+            self.form = Form(parsed.items)
+        self.entry = admit(self.greeting, parsed, body or b"", policy)
+
+    @property
+    def claims(self) -> bool:
+        """Does the adapter itself claim this request (mode separate)? Only forms submit anything."""
+        form = self.entry is not None and is_form(self.greeting.request)
+        return form and self.policy.mode in (None, "separate")
+
+    def flow(self) -> Flow[Answer]:
+        """The conversation around this request."""
+        query, key = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
+        if key is not None and not self.greeting.unsafe:
+            return self._watch(key, query)
+        if self.claims and self.entry is not None:
+            return submission(self.entry, self.policy, "separate", surround=True)
+        return page(self.greeting, self.policy)
+
+    def _watch(self, key: Key, query: bytes) -> Flow[Answer]:
+        """The waiting page: what became of a submission that took too long to wait for."""
+        request = self.greeting.request
+        found = yield from waited(key, self.policy)
+        if found.fate is Fate.RUNNING:
+            return Answer(pages.waiting_page(request.url.removeprefix(request.origin)), "waiting")
+        if found.fate is Fate.IN_DOUBT:
+            raise OutcomeUnknown("an earlier attempt ended without an answer")
+        if found.outcome is not None:
+            location = found.outcome.location
+            return Answer(self.complete(Response(303, redirect(303, location) if location else ())))
+        text = query.decode("latin-1")
+        here = request.root + request.path + (f"?{text}" if text else "")
+        return Answer(Response(303, redirect(303, here)))
 
     def begin(self, opened: Opened | None, taken: tuple[Taken, ...]) -> None:
         """What was fetched for this visit."""

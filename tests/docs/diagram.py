@@ -52,7 +52,12 @@ def rows() -> Iterator[Row | None]:
     """No row, and every kind of row."""
     yield None
     for state, lease, tainted, keeping, outcome, age in product(
-        State, (0.0, 9.0), (False, True), (False, True), (DONE, Outcome(REJECTED, 303, "/")), (1, 99)
+        State,
+        (0.0, 9.0),
+        (False, True),
+        (False, True),
+        (DONE, Outcome(REJECTED, 303, "/")),
+        (1, 99),
     ):
         settled = state is State.SETTLED
         kept = outcome if settled else None
@@ -80,12 +85,17 @@ def moves() -> set[Move]:
     """Everything that can happen to a row."""
     found = set()
     for row, ask in product(rows(), asks()):
-        claim = isinstance(ask, ops.Claim)
-        case = ledger._case_of_claim(row, ask, NOW) if claim else ledger._case_of_holder(row, ask)
+        if isinstance(ask, ops.Claim):
+            case = ledger._case_of_claim(row, ask, NOW)
+        else:
+            case = ledger._case_of_holder(row, ask)
         after, _reply = step(row, ask, NOW)
-        states = (row and row.state, after and after.state)
-        found.add(Move(states[0], ledger._name(ask), case, states[1], after is row))
+        found.add(Move(_state(row), ledger._name(ask), case, _state(after), after is row))
     return found
+
+
+def _state(row: Row | None) -> State | None:
+    return None if row is None else row.state
 
 
 def state_diagram() -> str:
@@ -106,7 +116,7 @@ def _why(verb: str, cases: set[str]) -> str:
     """The case, where the verb alone does not say it."""
     plain = {Case.HELD.value, Case.DOUBTFUL.value, Case.ABSENT.value}
     told = sorted(case for case in cases if case not in plain)
-    if not told or (cases & plain and verb not in ("abandon",)):
+    if not told or (cases & plain and verb != "abandon"):
         return ""
     return f" ({' / '.join(told).replace(';', ',')})"
 
@@ -150,8 +160,8 @@ class Play:
         """What is answered."""
         match op:
             case ops.Lookup():
-                settled = self.row is not None and self.row.state is State.SETTLED
-                return ops.Settled(Outcome(ACCEPTED, 303, "/thanks"), 0.1) if settled else ops.Unknown()
+                outcome = self.row.outcome if self.row is not None else None
+                return ops.Unknown() if outcome is None else ops.Settled(outcome, 0.1)
             case ops.Claim() if self.running:
                 return ops.InFlight()
             case ops.Claim() | ops.Settle():
@@ -185,7 +195,8 @@ class Click:
         """Take the reply to what was asked back to the flow."""
         assert self.op is not None
         reply = self.play.reply(self.op)
-        self.play.say(f"{self.asked}-->>{self.who}: {REPLIES.get(type(reply), type(reply).__name__)}")
+        said = REPLIES.get(type(reply), type(reply).__name__)
+        self.play.say(f"{self.asked}-->>{self.who}: {said}")
         self._send(reply)
 
     def _send(self, reply: object) -> None:
@@ -199,8 +210,15 @@ class Click:
             self.play.say(f"{self.who}->>{self.asked}: {TITLES.get(verb, verb.capitalize())}")
 
 
-TITLES = {"claim": "Claim (BEGIN)", "settle": "Settle (row, COMMIT)", "handle": "Handle: run the view"}
-REPLIES: dict[type[object], str] = {Handled: "303 and what it leaves", ops.Paused: "the first is done"}
+TITLES = {
+    "claim": "Claim (BEGIN)",
+    "settle": "Settle (row, COMMIT)",
+    "handle": "Handle: run the view",
+}
+REPLIES: dict[type[object], str] = {
+    Handled: "303 and what it leaves",
+    ops.Paused: "the first is done",
+}
 POLICY = Policy.of({"secret": "0123456789abcdef0123456789abcdef", "mode": "joined"})
 
 
@@ -249,12 +267,12 @@ def _fenced(lines: list[str]) -> str:
 def put(page: str) -> str:
     """The page with both pictures drawn anew."""
     for name, draw in PICTURES.items():
-        start, end = f"<!-- picture: {name} -->\n", f"\n<!-- end of {name} -->"
+        start, end = f"<!-- picture: {name} -->\n", f"<!-- end of {name} -->"
         head, found, rest = page.partition(start)
         _old, closed, tail = rest.partition(end)
         if not (found and closed):
             raise ValueError(f"{PAGE.name} has no place for the picture {name!r}")
-        page = head + start + draw() + end + tail
+        page = f"{head}{start}{draw()}\n{end}{tail}"
     return page
 
 

@@ -49,7 +49,6 @@ from .ops import (
     Settled,
     Take,
     Taken,
-    Unknown,
 )
 from .policy import Mode, Policy
 from .record import Record, Verdict, hint_cookie, judge_answer, record, record_page
@@ -133,7 +132,7 @@ def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
     if entry.named:
         look = Lookup(entry.key, entry.fingerprint, policy.patience, entry.page_keeping, entry.echo)
         found = yield from look
-        if not isinstance(found, Unknown):
+        if isinstance(found, Settled | InFlight):
             return found
     claim = Claim(
         entry.key,
@@ -145,6 +144,7 @@ def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
         retry_safe=policy.retry_safe and not SHAPES[mode].takeover,
         page_keeping=entry.page_keeping,
         keep=entry.named,
+        renew=SHAPES[mode].visible,
     )
     return (yield from _claimed(claim))
 

@@ -57,6 +57,7 @@ def redirect(status: int, location: str, headers: Headers = ()) -> Headers:
         *kept,
         (b"location", location.encode("ascii")),
         (b"cache-control", b"no-store"),
+        (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", b"0"),
     )
 

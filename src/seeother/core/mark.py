@@ -6,12 +6,14 @@ back to us. On the way in it is cut out again byte by byte, so that the app sees
 nothing else of the query is touched (security rule 24).
 
 A bare `so` (no equals sign) marks the action of a form that posts to its page's own URL. Without it
-Back shows the landing page with a new token beside the old text (measured in both browsers).
+Back shows the landing page with a new token beside the old text (measured in both browsers). It is
+ours on a request that may change something, and in a Location, where it is what such a form left in
+the address.
 """
 
 from __future__ import annotations
 
-import hmac
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from .keys import Keyring, decode, encode, mac
@@ -42,25 +44,25 @@ def open_mark(ring: Keyring, text: str) -> bytes | None:
     if raw is None:
         return None
     for key in ring.keys:
-        if hmac.compare_digest(raw[RANDOM:], mac(key.mark, 8, b"receipt", raw[:RANDOM])):
+        if compare_digest(raw[RANDOM:], mac(key.mark, 8, b"receipt", raw[:RANDOM])):
             return raw[:RANDOM]
     return None
 
 
 def cut(ring: Keyring, query: bytes, name: str | None, *, unsafe: bool) -> Cut:
-    """Take our mark out of a query string; all other bytes stay as they are.
+    """Take our marks out of a query string; all other bytes stay as they are.
 
-    `unsafe`: a bare `so` is ours only on a request that may change something.
+    `unsafe`: a bare `so` is ours only on a request that may change something. Of several marks the
+    last one counts.
     """
-    if name is None or name.encode() not in query:
+    bare = (name or "").encode()
+    if name is None or bare not in query:
         return Cut(query, None)
-    kept, receipt, bare, prefix = [], None, name.encode(), name.encode() + b"="
+    kept: list[bytes] = []
+    receipt = None
     for pair in query.split(b"&"):
-        found = (
-            open_mark(ring, pair[len(prefix) :].decode("latin-1"))
-            if pair.startswith(prefix)
-            else None
-        )
+        key, _, value = pair.partition(b"=")
+        found = open_mark(ring, value.decode("latin-1")) if key == bare and value else None
         if found is not None:
             receipt = found
         elif not (unsafe and pair == bare):
@@ -76,15 +78,20 @@ def add(location: str, name: str, value: str | None) -> str:
     """
     url, hash_, fragment = location.partition("#")
     pair = name if value is None else f"{name}={value}"
-    joint = "&" if "?" in url and not url.endswith("?") else "" if url.endswith("?") else "?"
-    return f"{url}{joint}{pair}{hash_}{fragment}"
+    path, _, query = url.partition("?")
+    return f"{path}?{query and query + '&'}{pair}{hash_}{fragment}"
 
 
 def strip(location: str, name: str | None, ring: Keyring) -> str:
-    """A location without any mark of ours."""
-    if name is None or name not in location:
-        return location
+    """A location without any mark of ours; one that has none stays as it is.
+
+    >>> ring = Keyring.make([b"s" * 32], "docs")
+    >>> strip(add("/list?page=2#end", "so", sign(ring, b"12345678")), "so", ring)
+    '/list?page=2#end'
+    """
     url, hash_, fragment = location.partition("#")
-    path, question, query = url.partition("?")
-    rest = cut(ring, query.encode("utf-8"), name, unsafe=True).query.decode("utf-8")
-    return path + (question + rest if rest else "") + hash_ + fragment
+    path, _, before = url.partition("?")
+    after = cut(ring, before.encode(), name, unsafe=True).query.decode()
+    if after == before:
+        return location
+    return f"{path}{after and '?' + after}{hash_}{fragment}"

@@ -16,6 +16,7 @@ interest is not kept at all, so an image of a megabyte in an attribute costs not
 """
 
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -102,13 +103,17 @@ _NAMES = b"|".join(_any_case(name) for name in INTERESTING)
 _INTERESTING = frozenset(name.encode() for name in INTERESTING)
 _TEXT_ELEMENTS = frozenset(name.encode() for name in (*RAW_TEXT, "plaintext"))
 _FIRST_LETTERS = "".join(sorted({name[0] + name[0].upper() for name in INTERESTING})).encode()
-_DULL_NAME = rb"(?:(?![%b])|(?!(?:%b)[%b/>]))[a-zA-Z][^%b/>]*+" % (
-    _FIRST_LETTERS,
-    _NAMES,
-    SPACE,
-    SPACE,
+_OTHER_LETTERS = bytes(
+    letter for letter in string.ascii_letters.encode() if letter not in _FIRST_LETTERS
 )
-_DULL = re.compile(rb"(?:[^<]++|</?+%b%b)*+" % (_DULL_NAME, _TO_THE_END))
+# Tags of no interest, and all text between them. The middle alternative is what most tags look
+# like, the last one is the whole grammar.
+_DULL = re.compile(
+    rb"(?:[^<]*+</?+(?:[%b]|(?!(?:%b)[%b/>])[%b])[a-zA-Z0-9]*+"
+    rb"(?>>|(?:[ \n][a-zA-Z:-]++=\"[^\"]*+\")++ ?/?>|[^%b/>]*+%b))*+[^<]*+"
+    % (_OTHER_LETTERS, _NAMES, SPACE, _FIRST_LETTERS, SPACE, _TO_THE_END)
+)
+_REST = re.compile(_TO_THE_END)
 _TEXT = re.compile(rb"[^<]*+")
 _MARKUP = re.compile(
     rb"<(?:(?P<tag>/?+[a-zA-Z][^%b/>]*+)|(?P<comment>!--)(?P<empty>-?>)?|(?P<cdata>!\[CDATA\[)"
@@ -218,7 +223,7 @@ class Tokenizer:
         if found is None:
             yield self._take(min(start + 1, len(self._data)))  # a `<` that is text, or the end
         elif found["tag"]:
-            yield from self._open_tag(self._take(found.end()))
+            yield from self._open_tag(found.end())
         elif found["bogus"] or (found["cdata"] and not self.islands.takes_cdata):
             self._stretch = b"bogus comment"
             yield self._take(start + 2)
@@ -226,15 +231,21 @@ class Tokenizer:
             self._stretch = b"cdata" if found["cdata"] else b"" if found["empty"] else b"comment"
             yield self._take(found.end())
 
-    def _open_tag(self, head: bytes) -> Iterator[bytes]:
-        self._state = "tag name"
+    def _open_tag(self, name_end: int) -> Iterator[bytes | Tag]:
+        rest = _REST.match(self._data, name_end)
+        head = self._take(name_end)
+        self._state, self._size = "tag name", len(head)
         self._closing = head.startswith(b"</")
         self._name = head.lstrip(b"</")[:_NAME_LENGTH].lower()
-        self._size = len(head)
-        if self.islands or self._name in _INTERESTING:
-            self._kept = [head]
-        else:
+        if not (self.islands or self._name in _INTERESTING):
             yield head
+            return
+        self._kept = [head]
+        # The short way, for most; whether a tag closes itself is seen on the long way only.
+        if rest and rest.end() - name_end < LONGEST - len(head) and rest[0][-2:] != b"/>":
+            self._kept.append(self._take(rest.end()))
+            self._state = _END
+            yield self._close_tag()
 
     # -- through a tag
 
@@ -249,7 +260,7 @@ class Tokenizer:
                 yield b"".join(self._kept)
                 self._kept = []
         if self._state in (_END, _END_SELF_CLOSING):
-            yield from self._close_tag()
+            yield self._close_tag()
 
     def _tag_end(self) -> int:
         """Walk the states of a tag, to its end or to that of the data."""
@@ -264,14 +275,15 @@ class Tokenizer:
             if self._state in (_END, _END_SELF_CLOSING):
                 return at
 
-    def _close_tag(self) -> Iterator[Tag]:
+    def _close_tag(self) -> bytes | Tag:
         self_closing = self._state == _END_SELF_CLOSING
         self._state = ""
         if not self._closing and not self.islands.foreign and self._holds_text(self._name):
             self._stretch, self._escaped = self._name, 0
-        if self._kept is not None:
-            raw, self._kept = b"".join(self._kept), None
-            yield Tag(self._name, raw, self._closing, self_closing)
+        if self._kept is None:
+            return b""
+        raw, self._kept = b"".join(self._kept), None
+        return Tag(self._name, raw, self._closing, self_closing)
 
     def _holds_text(self, name: bytes) -> bool:
         if name == b"noscript":

@@ -151,8 +151,11 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Op[Settled | InFlight | Unknown]):
-    """Is there an outcome to replay, or somebody at it? A read, never behind a writer."""
+class Lookup(Op[Settled | InFlight | InDoubt | Unknown]):
+    """Is there an outcome to replay, or somebody at it? A read, never behind a writer.
+
+    A lapsed claim reads as in doubt; whether it may be taken over only a claim can tell.
+    """
 
     verb: ClassVar[str] = "lookup"
     lane: ClassVar[Lane] = Lane.READ
@@ -165,7 +168,10 @@ class Lookup(Op[Settled | InFlight | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class Claim(Op[ClaimReply]):
-    """May I be the one who runs it? Durations in seconds; `keep` False = no row will be kept."""
+    """May I be the one who runs it? Durations in seconds.
+
+    `keep` False: no row will be kept. `renew`: the driver prolongs the lease while the view runs.
+    """
 
     verb: ClassVar[str] = "claim"
     key: Key
@@ -177,6 +183,7 @@ class Claim(Op[ClaimReply]):
     retry_safe: bool = False
     page_keeping: bool = False
     keep: bool = True
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,26 +8,31 @@ and never deep-merged (security rule 2).
 
 Nested change is found by comparing each value that was *read* with its serialised form at the end,
 so `session["cart"].append(...)` is kept without a `modified` flag.
+
+`clear()` is the one change that is about more than this visit saw: it empties the session, also of
+keys that another request added in the meantime, because that is what logging out means. Whatever is
+set after it is there afterwards.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Any, Final
+from typing import Any
 
 from .values import Changes
 
-MISSING: Final = object()
-
 
 def dump_json(value: Any) -> bytes:
-    """The default codec: compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """The default codec: compact JSON in UTF-8; lone surrogates survive, as `loads` reads them."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 class Session(MutableMapping[str, Any]):
     """A mutable mapping over serialised rows; `changes()` is what to merge.
+
+    `dump` and `load` are the codec of one value; a value is loaded when it is first read.
 
     >>> session = Session([("name", b'"Ann"'), ("cart", b"[1]")])
     >>> session["cart"].append(2)
@@ -58,7 +63,7 @@ class Session(MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if not isinstance(name, str):
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"session keys are strings, not {type(name).__name__}")
         self._gone.discard(name)
         self._live[name] = value
@@ -80,21 +85,26 @@ class Session(MutableMapping[str, Any]):
         return sum(1 for _ in self)
 
     def clear(self) -> None:
-        """Forget everything, also what another request adds in the meantime."""
+        """Forget everything, also what another request adds until this one is written."""
         self._live.clear()
         self._gone = set(self._stored)
         self._cleared = True
 
     def changes(self) -> Changes:
         """What this visit changed, as serialised rows."""
-        sets = []
-        for name, value in self._live.items():
-            data = self._dump(value)
-            if name in self._gone or self._cleared or self._stored.get(name) != data:
-                sets.append((name, data))
-        kept = {name for name, _ in sets}
-        deletes = tuple(sorted(n for n in self._gone if n in self._stored and n not in kept))
-        return Changes(tuple(sets), () if self._cleared else deletes, self._cleared)
+        dumped = [(name, self._dump(value)) for name, value in self._live.items()]
+        if self._cleared:
+            return Changes(tuple(dumped), cleared=True)
+        sets = tuple((name, data) for name, data in dumped if self._differs(name, data))
+        return Changes(sets, tuple(sorted(self._gone & self._stored.keys())))
+
+    def _differs(self, name: str, data: bytes) -> bool:
+        stored = self._stored.get(name)
+        if stored is None or stored == data:
+            return stored is None
+        # What another release of the codec wrote in other bytes was not changed by being read.
+        return self._dump(self._load(stored)) != data
 
     def __repr__(self) -> str:
-        return f"Session({dict(self)!r})"
+        """Names only: what a session holds has no place in a log."""
+        return f"<Session with {', '.join(map(repr, self)) or 'nothing'}>"

@@ -29,13 +29,12 @@ and no window is left in which a token is valid and its row is gone.
 
 from __future__ import annotations
 
-import hmac
-from hashlib import blake2b
+from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal, NamedTuple
 
 from ..errors import BadToken, StaleToken
-from .keys import Keyring, SigningKey, decode, encode, mac
+from .keys import T1, T2, Keyring, SigningKey, decode, encode, mac
 
 OnEdit = Literal["new", "confirm", "refuse"]
 
@@ -46,9 +45,7 @@ EDITS: Final[tuple[OnEdit, ...]] = ("new", "confirm", "refuse")
 SKEW: Final = 300
 HEAD: Final = Struct(">BBI16s")  # version and flags, kid, issued, nonce
 NONCE: Final = 16
-T1: Final = 12
-T2: Final = 8
-SIZE: Final = HEAD.size + T1 + T2
+WHOLE: Final = Struct(f"{HEAD.size}s{T1}s{T2}s")  # head, t1, t2
 FIELD: Final = "so_token"
 
 
@@ -83,8 +80,8 @@ class Token(NamedTuple):
 
     def belongs_to(self, visitor: bytes | None) -> bool:
         """Is the second tag made with this visitor's secret?"""
-        return visitor is not None and hmac.compare_digest(
-            self.t2, _visitor_tag(self.key, self.head, visitor)
+        return visitor is not None and compare_digest(
+            self.t2, self.key.visitor_tag(self.head + visitor)
         )
 
     def ledger_id(self, namespace: str) -> bytes:
@@ -117,8 +114,8 @@ def mint(
     key = ring.current
     flags = VERSION << 4 | UNBOUND * unbound | HEADERS * had_headers | EDITS.index(on_edit)
     head = HEAD.pack(flags, key.kid, int(now), nonce)
-    t2 = _visitor_tag(key, head, visitor)
-    return encode(head + _form_tag(key, head + t2, scope) + t2)
+    t2 = key.visitor_tag(head + visitor)
+    return encode(WHOLE.pack(head, key.form_tag(head + t2 + scope.encode()), t2))
 
 
 def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str = "") -> Token:
@@ -132,14 +129,14 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     >>> token.belongs_to(b"v" * 16), token.belongs_to(b"w" * 16)
     (True, False)
     """
-    raw = decode(text, SIZE)
+    raw = decode(text, WHOLE.size)
     if raw is None:
         raise BadToken("not 56 canonical base64url characters")
-    flags, kid, issued, _ = HEAD.unpack_from(raw)
+    head, t1, t2 = WHOLE.unpack(raw)
+    flags, kid, issued, _ = HEAD.unpack(head)
     if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
         raise BadToken("a version or a flag that this release does not know")
-    head, t1, t2 = raw[: HEAD.size], raw[HEAD.size : -T2], raw[-T2:]
-    key = _signer(ring, kid, head + t2, t1, scope)
+    key = _signer(ring, kid, head + t2 + scope.encode(), t1)
     if key is None:
         raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
     if issued > now + SKEW:
@@ -149,21 +146,8 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     return Token(key, issued, head, flags & 0x0F, t2)
 
 
-def _signer(ring: Keyring, kid: int, signed: bytes, t1: bytes, scope: str) -> SigningKey | None:
+def _signer(ring: Keyring, kid: int, signed: bytes, t1: bytes) -> SigningKey | None:
     for key in ring.keys:
-        if key.kid == kid and hmac.compare_digest(t1, _form_tag(key, signed, scope)):
+        if key.kid == kid and compare_digest(t1, key.form_tag(signed)):
             return key
     return None
-
-
-# One BLAKE2b each, kept apart by its `person`. All parts but the last have a fixed size, so nothing
-# needs framing.
-
-
-def _form_tag(key: SigningKey, head_and_t2: bytes, scope: str) -> bytes:
-    data = head_and_t2 + scope.encode()
-    return blake2b(data, digest_size=T1, key=key.token, person=b"so form").digest()
-
-
-def _visitor_tag(key: SigningKey, head: bytes, visitor: bytes) -> bytes:
-    return blake2b(head + visitor, digest_size=T2, key=key.token, person=b"so visitor").digest()

@@ -2,7 +2,7 @@
 
 A POST that has waited for `patience` seconds is sent to `?so=w.<id, variant, MAC>` on its own path.
 The adapter answers that GET before the app does: a small page that asks again every second
-(`Refresh: 1`, RFC-less but understood everywhere, also without script), until there is an outcome
+(`Refresh: 1`, understood by every browser, also without script), until there is an outcome
 and the page becomes a redirect to it. The address names the ledger's key under a MAC: nobody can
 ask about submissions that he did not send.
 """
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 from .headers import redirect
 from .keys import Keyring, decode, encode, mac
 from .mark import add
-from .ops import Flow, InFlight, Lookup, Settled
+from .ops import Flow, InDoubt, InFlight, Lookup, Settled
 from .policy import Policy
 from .values import Key, Outcome, Response
 
 if TYPE_CHECKING:
-    from .entry import Entry, Greeting
+    from .entry import Entry
 
 PREFIX: Final = "w."
 KEY_BYTES: Final = 32
@@ -35,6 +35,7 @@ class Fate(Enum):
     RUNNING = "running"
     SETTLED = "settled"
     GONE = "gone"
+    IN_DOUBT = "in doubt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def wait_for(entry: Entry, policy: Policy) -> Response:
     return Response(303, redirect(303, add(here, policy.mark, sign_key(policy.ring, entry.key))))
 
 
-def waited(greeting: Greeting, key: Key, policy: Policy) -> Flow[Waited]:
+def waited(key: Key, policy: Policy) -> Flow[Waited]:
     """What became of it: a read."""
     found = yield from Lookup(key, key.variant, policy.patience)
     match found:
@@ -105,5 +106,7 @@ def waited(greeting: Greeting, key: Key, policy: Policy) -> Flow[Waited]:
             return Waited(Fate.SETTLED, found.outcome)
         case InFlight():
             return Waited(Fate.RUNNING)
+        case InDoubt():
+            return Waited(Fate.IN_DOUBT)
         case _:
             return Waited(Fate.GONE)

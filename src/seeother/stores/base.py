@@ -1,9 +1,11 @@
 """What a store is: a memory that answers ops, each in one atomic step.
 
 Stores are synchronous, thread-safe and never wait: where a lock is taken they answer `Busy` and the
-flow decides. `seeother.testing.StoreContract` is the specification; a store that passes it is a
-store. `perform` finds the method by the op's `verb`, so a store is nothing but a class with these
-methods.
+flow decides (renew, settle, abandon, doubt and resolve have no such answer and raise StoreBusy,
+with nothing written). A store that cannot work at all raises StoreDown.
+`seeother.testing.StoreContract` is the specification; a store that passes it is a store. `perform`
+finds the method by the op's `verb`, so a store is nothing but a class with these methods, and
+`seeother.stores.workstore.WorkStore` has all of them already.
 """
 
 from __future__ import annotations
@@ -23,19 +25,57 @@ class Store(Protocol):
 
     def perform(self, op: ops.Op[Any]) -> Any:
         """Answer any op by the method that its verb names."""
+        ...
 
-    def lookup(self, op: ops.Lookup) -> ops.Settled | ops.Unknown: ...
-    def claim(self, op: ops.Claim) -> ops.ClaimReply: ...
-    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced: ...
-    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced: ...
-    def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced: ...
-    def doubt(self, op: ops.Doubt) -> ops.Done | ops.Fenced: ...
-    def resolve(self, op: ops.Resolve) -> ops.Done | ops.Fenced: ...
-    def open(self, op: ops.Open) -> ops.Opened: ...
-    def take(self, op: ops.Take) -> tuple[ops.Taken, ...] | ops.Busy: ...
-    def close(self, op: ops.Close) -> ops.Done | ops.Busy: ...
-    def rearm(self, op: ops.Rearm) -> ops.Done | ops.Busy: ...
-    def report(self, op: ops.Report) -> None: ...
+    def lookup(self, op: ops.Lookup) -> ops.Settled | ops.InFlight | ops.InDoubt | ops.Unknown:
+        """Look for an outcome to replay, or for somebody at it; writes nothing, waits for nobody.
+
+        A lapsed claim reads as in doubt.
+        """
+        ...
+
+    def claim(self, op: ops.Claim) -> ops.ClaimReply:
+        """Ask to be the one who runs it."""
+        ...
+
+    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
+        """Prolong a lease."""
+        ...
+
+    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
+        """Write outcome, receipt and session changes in one step."""
+        ...
+
+    def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced:
+        """Give a claim back."""
+        ...
+
+    def doubt(self, op: ops.Doubt) -> ops.Done | ops.Fenced:
+        """Say that nobody knows how it ended."""
+        ...
+
+    def resolve(self, op: ops.Resolve) -> ops.Done | ops.Fenced:
+        """End a doubt."""
+        ...
+
+    def open(self, op: ops.Open) -> ops.Opened:
+        """Read session, draft and waiting receipts."""
+        ...
+
+    def take(self, op: ops.Take) -> tuple[ops.Taken, ...] | ops.Busy:
+        """Lease messages to one page."""
+        ...
+
+    def close(self, op: ops.Close) -> ops.Done | ops.Busy:
+        """End a visit: session changes, a new receipt, what was shown and what was not."""
+        ...
+
+    def rearm(self, op: ops.Rearm) -> ops.Done | ops.Busy:
+        """Show the message of a replay once more."""
+        ...
+
+    def report(self, op: ops.Report) -> None:
+        """Tell the operators."""
 
     def shut(self) -> None:
         """Close everything that is open in this process."""
@@ -46,13 +86,18 @@ class Transaction(Protocol):
 
     def begin(self) -> bool:
         """Open it for writing; False if the database is busy."""
+        ...
 
     @property
     def raw(self) -> Any:
         """The DB-API connection inside."""
+        ...
 
-    def commit(self) -> None: ...
-    def rollback(self) -> None: ...
+    def commit(self) -> None:
+        """COMMIT, and give the connection back."""
+
+    def rollback(self) -> None:
+        """ROLLBACK if anything is open, and give the connection back; may be called again."""
 
 
 class Joinable(Store, Protocol):
@@ -60,6 +105,7 @@ class Joinable(Store, Protocol):
 
     def within(self, transaction: Transaction) -> Store:
         """The same store, with Claim as its BEGIN and Settle as its COMMIT."""
+        ...
 
 
 Clock = Callable[[], float]

@@ -1,220 +1,211 @@
-"""What happens to the tables inside one transaction, whoever opened it.
+"""One atomic step of a store: what is decided, and what it needs for that.
 
-A `Work` is a connection and the time of one atomic step. The store's own transactions and the
-app's (joined) run the very same statements through it; the ledger's decisions come from
-`seeother.core.ledger.step`, never from SQL.
+A `Work` is one step at one time (`now`, the store's clock). It decides: the ledger through
+`seeother.core.ledger.step`, messages through `Delivery`, sessions by the merge below. Where the
+rows are, a subclass says in a dozen small methods without an opinion: dicts in memory, SQL on a
+connection. So SQLite, memory and the app's own transaction (joined) cannot disagree.
+
+`seeother.stores.workstore` is the other half: a store whose every answer is such a step.
+
+Sessions merge per key: cleared first, then deletes, then sets, nothing else is touched. A write to
+a session that is not there is dropped, unless it is the write that creates it: a request that
+began before the session ended must not bring it back (S3).
+
+Expiry is paid by settles: the first one in a process and every 50th after it delete up to 100 rows
+each. A row goes only when its token is refused for its age by every app on this store (I12).
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core import ops
-from ..core.ledger import Row, State, step
-from ..core.values import (
-    Flash,
-    Key,
-    Receipt,
-    SessionWrite,
-    pack_messages,
-    pack_outcome,
-    unpack_messages,
-    unpack_outcome,
-)
-from ..errors import StoreBusy, StoreDown
-from . import schema
+from ..core.ledger import Row, step
+from ..core.values import Changes, Key, Receipt, SessionWrite
+from .delivery import Delivery, Kept
 
-AGAIN: Final = "This was already done."
-EXPIRE_EACH: Final = 50
+if TYPE_CHECKING:
+    from .workstore import WorkStore
+
+Found: TypeAlias = ops.Settled | ops.InFlight | ops.InDoubt | ops.Unknown
+
 EXPIRE_ROWS: Final = 100
-
-_settled = count(1)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """sqlite3's errors as ours: locked is StoreBusy, everything else StoreDown."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise outage(error) from error
+ORPHANS: Final = 8
 
 
-def outage(error: sqlite3.Error) -> StoreBusy | StoreDown:
-    """What an error of SQLite means for a person: busy, or down."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = StoreBusy if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else StoreDown
-    return kind(f"{type(error).__name__}: {error}")
+class Work(ABC):
+    """One atomic step; `store` names the limits, `now` is its time in seconds."""
 
-
-class Work:
-    """One atomic step on one connection at one time (`now`, the store's clock)."""
-
-    __slots__ = ("_connection", "_retention", "now")
-
-    def __init__(self, connection: sqlite3.Connection, now: float, retention: float = 0.0) -> None:
-        self._connection, self.now, self._retention = connection, now, retention
+    def __init__(self, store: WorkStore) -> None:
+        self.store = store
+        self.now = store.clock()
 
     # The ledger ------------------------------------------------------------------------------
 
-    def row(self, key: Key) -> Row | None:
-        """The row under a key."""
-        found = self._one(schema.READ_ROW, (key.id, key.variant))
-        if found is None:
-            return None
-        state, fence, claim_id, fp, lease, tainted, keeping, outcome, at = found
-        packed = unpack_outcome(outcome) if outcome is not None else None
-        return Row(
-            State(state), fence, claim_id, fp, lease, bool(tainted), bool(keeping), packed, at
-        )
+    def lookup(self, op: ops.Lookup) -> Found:
+        """What a claim would be told; or the outcome of the other half of a double click."""
+        reply = self._told(op, op.key, op.fingerprint)
+        if isinstance(reply, ops.Settled):
+            return reply
+        return self._echoed(op) or reply
 
-    def keep(self, key: Key, row: Row | None) -> None:
-        """Write a row, or delete it."""
-        if row is None:
-            self._connection.execute(schema.DELETE_ROW, (key.id, key.variant))
-            return
-        outcome = pack_outcome(row.outcome) if row.outcome is not None else None
-        head = (row.state.value, row.fence, row.claim_id, row.fingerprint, row.lease_until)
-        tail = (row.tainted, row.page_keeping, outcome, row.settled_at, key.id, key.variant)
-        self._connection.execute(schema.WRITE_ROW, (*head, *tail))
-
-    def step(self, key: Key, ask: Any) -> Any:
-        """Read, decide, write: one step of the ledger."""
-        before = self.row(key)
-        after, reply = step(before, ask, self.now)
-        if isinstance(ask, ops.Settle) and isinstance(reply, ops.Done):
-            assert after is not None
-            self.kept(ask, after)
-        elif after is not before:
-            self.keep(key, after)
+    def claim(self, op: ops.Claim) -> ops.ClaimReply:
+        """Ask to be the one who runs it."""
+        reply: ops.ClaimReply = self.with_taken(self.hold(op))
         return reply
 
-    def kept(self, op: ops.Settle, row: Row) -> None:
-        """Everything that a Settle writes, in the open transaction."""
+    def hold(self, ask: Any) -> Any:
+        """Read, decide, write: one step of the ledger."""
+        before = self.row(ask.key)
+        after, reply = step(before, ask, self.now)
+        if after is before:
+            return reply
+        if isinstance(ask, ops.Settle):
+            assert after is not None
+            self.settled(ask, after)
+        else:
+            self.keep(ask.key, after)
+        return reply
+
+    def settled(self, op: ops.Settle, row: Row) -> None:
+        """Everything that a Settle writes; the row last, for those who read without a lock."""
+        self.close(ops.Close(op.session, op.receipt))
         self.keep(op.key, row if op.keep else None)
-        self.closed(ops.Close(op.session, op.receipt))
-        if next(_settled) % EXPIRE_EACH == 0:
-            self.expired()
-
-    def replayable(self, op: ops.Lookup, key: Key) -> ops.Settled | None:
-        """The outcome that a claim would get, if it is one to be replayed."""
-        row = self.row(key)
-        if row is None or row.state is not State.SETTLED:
-            return None
-        fp = op.fingerprint if key == op.key else row.fingerprint
-        claim = ops.Claim(key, fp, b"", 0.0, op.patience, page_keeping=op.page_keeping)
-        reply = self.with_taken(step(row, claim, self.now)[1])
-        return reply if isinstance(reply, ops.Settled) else None
-
-    def echoed(self, op: ops.Lookup) -> ops.Settled | None:
-        """The outcome behind the page that this was sent from, if it is the same input again."""
-        echo = op.echo
-        if echo is None:
-            return None
-        since = self.now - echo.within
-        found = self._one(schema.ECHOED, (echo.receipt, echo.visitor, echo.digest, since))
-        return None if found is None else self.replayable(op, Key(*found))
+        if self.store.expires():
+            self.expire()
 
     def with_taken(self, reply: Any) -> Any:
         """Add to an outcome whether its message was taken by a page already."""
         if not isinstance(reply, ops.Settled) or reply.outcome.receipt is None:
             return reply
-        found = self._one(schema.WAS_TAKEN, (reply.outcome.receipt,))
-        return replace(reply, taken=found is not None and bool(found[0]))
+        kept = self.kept(reply.outcome.receipt)
+        return replace(reply, taken=kept is not None and kept.delivery.taken)
 
-    def expired(self) -> None:
-        """Delete a few rows whose tokens are refused by their own date (amortised)."""
-        before = max(0, int(self.now - self._retention)).to_bytes(4, "big")
-        self._connection.execute(schema.EXPIRE_LEDGER, (before, EXPIRE_ROWS))
-        self._connection.execute(schema.EXPIRE_RECEIPTS, (EXPIRE_ROWS, self.now - self._retention))
+    def _told(self, op: ops.Lookup, key: Key, fp: bytes) -> Found:
+        """What a claim would be told that nobody made, as far as it is no grant."""
+        row = self.row(key)
+        if row is None:
+            return ops.Unknown()
+        claim = ops.Claim(key, fp, b"", 0.0, op.patience, page_keeping=op.page_keeping)
+        reply = self.with_taken(step(row, claim, self.now)[1])
+        told = isinstance(reply, ops.Settled | ops.InFlight | ops.InDoubt)
+        return reply if told else ops.Unknown()
+
+    def _echoed(self, op: ops.Lookup) -> ops.Settled | None:
+        """The outcome behind the page that this was sent from, if it is the same input again."""
+        kept = self.kept(op.echo.receipt) if op.echo is not None else None
+        if op.echo is None or kept is None or kept.key is None:
+            return None
+        late = kept.delivery.settled_at < self.now - op.echo.within
+        if late or kept.visitor != op.echo.visitor or kept.echo != op.echo.digest:
+            return None
+        row = self.row(kept.key)
+        reply = None if row is None else self._told(op, kept.key, row.fingerprint)
+        return reply if isinstance(reply, ops.Settled) else None
 
     # Receipts --------------------------------------------------------------------------------
 
-    def opened(self, op: ops.Open) -> ops.Opened:
+    def open(self, op: ops.Open) -> ops.Opened:
         """Session, draft and the receipts that wait for this visitor."""
-        draft, waiting = b"", []
-        if op.mark is not None and op.visitor is not None:
-            found = self._one(schema.DRAFT, (op.mark, op.visitor))
-            draft = found[0] if found else b""
-            if op.messages:
-                waiting += self._all(schema.WAITING_AT_MARK, (op.mark, op.visitor, self.now))
-        if op.orphans and op.visitor is not None:
-            since = self.now - op.orphan_age
-            waiting += self._all(schema.WAITING_ORPHANS, (op.visitor, self.now, since))
-        ids = tuple(dict.fromkeys(row[0] for row in waiting))
-        return ops.Opened(self.session(op.sid), draft, ids)
+        draft = b""
+        waiting: list[bytes] = []
+        if op.visitor is not None:
+            kept = self.kept(op.mark) if op.mark is not None else None
+            if kept is not None and kept.visitor == op.visitor:
+                draft = kept.draft
+                waiting += [kept.id] if op.messages and kept.delivery.waits(self.now) else []
+            if op.orphans:
+                waiting += self.orphans(op.visitor, op.orphan_age)
+        session = None if op.sid is None or not self._alive(op.sid) else self.values(op.sid)
+        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)))
 
-    def taken(self, op: ops.Take) -> tuple[ops.Taken, ...]:
-        """Lease each receipt that still waits; its messages."""
-        out = []
-        for receipt in op.receipts:
-            args = (op.lease_id, self.now + op.lease, receipt, op.visitor, self.now)
-            if self._connection.execute(schema.TAKE, args).rowcount == 1:
-                out.append(self._messages(receipt))
+    def take(self, op: ops.Take) -> tuple[ops.Taken, ...]:
+        """Lease each of these receipts that still waits, to one page only."""
+        out: list[ops.Taken] = []
+        for kept in filter(None, map(self.kept, dict.fromkeys(op.receipts))):
+            leased = kept.delivery.leased(op.lease_id, op.lease, self.now)
+            if kept.visitor == op.visitor and leased is not kept.delivery:
+                self.deliver(kept.id, leased)
+                out.append(ops.Taken(kept.id, kept.text, leased.again))
         return tuple(out)
 
-    def _messages(self, receipt: bytes) -> ops.Taken:
-        packed, again = self._connection.execute(schema.READ_MESSAGES, (receipt,)).fetchone()
-        messages = unpack_messages(packed)
-        if again:
-            link = next((m.link for m in messages if m.link), None)
-            messages = (Flash(AGAIN, "info", link),)
-        return ops.Taken(receipt, messages, bool(again))
-
-    def closed(self, op: ops.Close) -> None:
+    def close(self, op: ops.Close) -> ops.Done:
         """Session changes, a new receipt, what was shown and what was not."""
         if op.session is not None:
-            self.merged(op.session)
+            self._merge(op.session)
         if op.receipt is not None:
-            self._put(op.receipt)
+            self.put(op.receipt)
         for receipt in op.shown:
-            self._connection.execute(schema.ACKNOWLEDGE, (receipt, op.lease_id))
+            self._deliver(receipt, lambda delivery: delivery.acknowledged(op.lease_id))
         for receipt in op.unshown:
-            self._connection.execute(schema.GIVE_BACK, (receipt, op.lease_id))
+            self._deliver(receipt, lambda delivery: delivery.given_back(op.lease_id))
+        return ops.Done()
 
-    def rearmed(self, op: ops.Rearm) -> None:
-        """Arm a message again; after `fresh` seconds it says that this was done before."""
-        self._connection.execute(schema.REARM, (self.now - op.fresh, op.receipt))
+    def rearm(self, op: ops.Rearm) -> ops.Done:
+        """Show the message of a replay once more."""
+        self._deliver(op.receipt, lambda delivery: delivery.rearmed(op.fresh, self.now))
+        return ops.Done()
 
-    def _put(self, receipt: Receipt) -> None:
-        key = receipt.key or Key(None, None)  # type: ignore[arg-type]
-        state = schema.ARMED if receipt.messages else schema.SILENT
-        packed = pack_messages(receipt.messages)
-        head = (receipt.id, receipt.visitor, key.id, key.variant, receipt.echo)
-        self._connection.execute(
-            schema.WRITE_RECEIPT, (*head, packed, receipt.draft, self.now, state)
-        )
+    def _deliver(self, receipt: bytes, move: Callable[[Delivery], Delivery]) -> None:
+        kept = self.kept(receipt)
+        if kept is not None and (after := move(kept.delivery)) is not kept.delivery:
+            self.deliver(receipt, after)
 
     # Sessions --------------------------------------------------------------------------------
 
-    def session(self, sid: bytes | None) -> tuple[tuple[str, bytes], ...] | None:
-        """The rows of a session; None where there is none."""
-        if sid is None or self._one(schema.SESSION_SEEN, (sid,)) is None:
-            return None
-        return tuple(self._all(schema.READ_SESSION, (sid,)))
+    def _alive(self, sid: bytes) -> bool:
+        """Is there such a session, and is it neither idle for too long nor too old?"""
+        head = self.head(sid)
+        if head is None:
+            return False
+        born, seen = head
+        return self.now - seen < self.store.idle and self.now - born < self.store.lifetime
 
-    def merged(self, write: SessionWrite) -> None:
-        """Merge one visit's changes: set and delete per key, nothing else is touched."""
-        execute = self._connection.execute
-        if not write.fresh and self._one(schema.SESSION_SEEN, (write.sid,)) is None:
-            return
-        execute(schema.TOUCH_SESSION, (write.sid, self.now, self.now))
-        if write.changes.cleared:
-            execute(schema.CLEAR_SESSION, (write.sid,))
-        for name in write.changes.deletes:
-            execute(schema.DELETE_KEY, (write.sid, name))
-        for name, value in write.changes.sets:
-            execute(schema.SET_KEY, (write.sid, name, value))
+    def _merge(self, write: SessionWrite) -> None:
+        if write.fresh or self._alive(write.sid):
+            self.change(write.sid, write.changes)
 
-    # SQL -------------------------------------------------------------------------------------
+    # What a subclass keeps -------------------------------------------------------------------
 
-    def _one(self, sql: str, args: tuple[Any, ...]) -> Any:
-        return self._connection.execute(sql, args).fetchone()
+    @abstractmethod
+    def row(self, key: Key) -> Row | None:
+        """The row of the ledger under a key."""
 
-    def _all(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
-        return self._connection.execute(sql, args).fetchall()
+    @abstractmethod
+    def keep(self, key: Key, row: Row | None) -> None:
+        """Write a row of the ledger; None deletes it."""
+
+    @abstractmethod
+    def kept(self, receipt: bytes) -> Kept | None:
+        """A receipt by its id."""
+
+    @abstractmethod
+    def put(self, receipt: Receipt) -> None:
+        """Write a new receipt; where its messages are, `Delivery.of` says."""
+
+    @abstractmethod
+    def deliver(self, receipt: bytes, delivery: Delivery) -> None:
+        """Write where the messages of a receipt are."""
+
+    @abstractmethod
+    def orphans(self, visitor: bytes, age: float) -> Iterable[bytes]:
+        """At most 8 receipts of this visitor that are `Delivery.orphaned`, oldest first."""
+
+    @abstractmethod
+    def head(self, sid: bytes) -> tuple[float, float] | None:
+        """When a session was created and when it was last written."""
+
+    @abstractmethod
+    def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
+        """The keys and values of a session."""
+
+    @abstractmethod
+    def change(self, sid: bytes, changes: Changes) -> None:
+        """Create or touch a session and merge: clear, delete, set."""
+
+    @abstractmethod
+    def expire(self) -> None:
+        """Delete some rows that no valid token can name, receipts as old, and idle sessions."""

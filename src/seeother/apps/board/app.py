@@ -8,6 +8,8 @@ that is all there is to it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -111,8 +113,8 @@ class Board:
             old=lambda field: (draft.old(field) if draft else None) or "",
             error=lambda field: draft.error(field) if draft else None,
             errors=dict(draft.errors) if draft else {},
-            field=visit.field(),
-            action=visit.action("/"),
+            field="",
+            action="/",
         )
 
     def page(self, template: str, *, code: int = 200, **context: Any) -> Response:
@@ -153,9 +155,17 @@ def open_engine(path: Path) -> Engine:
 
 def create_board(path: Path, **policy: Any) -> SeeOther:
     """The board as an ASGI app on an SQLite file; policy as in `seeother.asgi.SeeOther`."""
-    board = Board(open_engine(path))
+    engine = open_engine(path)
+    board = Board(engine)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
     app = Starlette(
         routes=board.routes(),
+        lifespan=lifespan,
         exception_handlers={
             HTTPException: board.trouble,
             DBAPIError: board.trouble,

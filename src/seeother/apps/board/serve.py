@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -88,7 +90,21 @@ def bind(config: Config) -> socket.socket:
 
 
 def serve(config: Config, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, either of which is a clean end.
+
+    uvicorn raises the signal once more when it has shut down, for whoever called it; here nobody
+    is left who would have to know.
+    """
+    signal.signal(signal.SIGTERM, _ended)
+    with suppress(KeyboardInterrupt):
+        _serve(config, listener)
+
+
+def _ended(_signal: int, _frame: object) -> None:
+    """The server is down already."""
+
+
+def _serve(config: Config, listener: socket.socket) -> None:
     options = {
         "log_config": None,
         "access_log": False,

@@ -1,0 +1,125 @@
+"""A store whose every answer is one `Work`.
+
+Here the verbs of the ops are spelled out once, with what each of them may wait for. A subclass says
+how a step begins and ends: `_reading` and `_writing`. `Busy` is the answer of the ops that a flow
+asks again by itself; a holder (settle, abandon, renew, doubt, resolve) has something to lose, so
+there a lock that was not to be had raises StoreBusy, and nothing was written.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Any, Final
+
+from ..core import ops
+from ..errors import StoreBusy
+from .base import Clock
+from .work import Found, Work
+
+LOCK_SECONDS: Final = 0.02
+DAY: Final = 86_400.0
+RETENTION: Final = DAY + 600.0
+EXPIRE_EACH: Final = 50
+
+
+class WorkStore(ABC):
+    """A store whose every answer is one `Work`.
+
+    `clock` is the store's clock in seconds. Rows of tokens older than `retention` seconds may be
+    deleted; a session ends `idle` seconds after its last write or `lifetime` after its first.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = time.time,
+        retention: float = RETENTION,
+        idle: float = 14 * DAY,
+        lifetime: float = 90 * DAY,
+    ) -> None:
+        self.clock = clock
+        self.retention, self.idle, self.lifetime = retention, idle, lifetime
+        self._settles = count()
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Work]:
+        """A step that only reads, and waits for nobody."""
+
+    @abstractmethod
+    def _writing(self, *, notes: bool = False) -> AbstractContextManager[Work | None]:
+        """A step that writes, or None where the lock was not to be had in 20 ms.
+
+        `notes`: it only concerns messages, and need not survive a power cut.
+        """
+
+    def expires(self) -> bool:
+        """Count a settle; is it one that deletes old rows?"""
+        return next(self._settles) % EXPIRE_EACH == 0
+
+    def perform(self, op: ops.Op[Any]) -> Any:
+        """Answer an op by the method that its verb names."""
+        return getattr(self, op.verb)(op)
+
+    def lookup(self, op: ops.Lookup) -> Found:
+        """Look for an outcome to replay, or for somebody who is at it; a read."""
+        with self._reading() as work:
+            return work.lookup(op)
+
+    def claim(self, op: ops.Claim) -> ops.ClaimReply:
+        """Claim in a step of its own (fenced, separate)."""
+        with self._writing() as work:
+            return ops.Busy() if work is None else work.claim(op)
+
+    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
+        """Prolong a lease."""
+        return self._hold(op)
+
+    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
+        """Outcome, receipt and session changes in one step."""
+        return self._hold(op)
+
+    def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced:
+        """Give a claim back."""
+        return self._hold(op)
+
+    def doubt(self, op: ops.Doubt) -> ops.Done | ops.Fenced:
+        """Say that nobody knows."""
+        return self._hold(op)
+
+    def resolve(self, op: ops.Resolve) -> ops.Done | ops.Fenced:
+        """End a doubt."""
+        return self._hold(op)
+
+    def open(self, op: ops.Open) -> ops.Opened:
+        """Session, draft and waiting receipts; a read."""
+        with self._reading() as work:
+            return work.open(op)
+
+    def take(self, op: ops.Take) -> tuple[ops.Taken, ...] | ops.Busy:
+        """Lease messages to one page."""
+        with self._writing(notes=True) as work:
+            return ops.Busy() if work is None else work.take(op)
+
+    def close(self, op: ops.Close) -> ops.Done | ops.Busy:
+        """End a visit; without a session or a receipt it is only a note."""
+        with self._writing(notes=not (op.session or op.receipt)) as work:
+            return ops.Busy() if work is None else work.close(op)
+
+    def rearm(self, op: ops.Rearm) -> ops.Done | ops.Busy:
+        """Show the message of a replay once more."""
+        with self._writing(notes=True) as work:
+            return ops.Busy() if work is None else work.rearm(op)
+
+    def report(self, op: ops.Report) -> None:
+        """Nothing to remember here."""
+        del op
+
+    def _hold(self, op: ops.HolderOp) -> ops.Done | ops.Fenced:
+        with self._writing() as work:
+            if work is None:
+                raise StoreBusy(f"the store is locked by another writer ({op.verb})")
+            reply: ops.Done | ops.Fenced = work.hold(op)
+            return reply

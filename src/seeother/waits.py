@@ -1,0 +1,153 @@
+"""What waits: duplicates for their holder, threads for their turn, leases for the next beat.
+
+Three small things, each with a lock of its own and none of them a protection: the ledger alone
+decides who runs. Take them away and everything is still right, only slower or less patient.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from .core.ops import Claim, Granted, Op, Renew
+from .core.values import Key
+from .errors import StoreError
+
+BEATS_PER_LEASE: Final = 4
+
+
+class WaitingRoom:
+    """Who runs which key in this process, and who waits for it, first come first served."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[Key, list[Callable[[], None]]] = {}
+
+    def enter(self, key: Key) -> bool:
+        """Become the one who runs it here; False if somebody is."""
+        with self._lock:
+            if key in self._waiting:
+                return False
+            self._waiting[key] = []
+            return True
+
+    def leave(self, key: Key) -> None:
+        """Done; wake everybody who waited."""
+        with self._lock:
+            waiting = self._waiting.pop(key, [])
+        for wake in waiting:
+            wake()
+
+    def join(self, key: Key | None, wake: Callable[[], None], most: int) -> bool | None:
+        """Wait for the holder: True = `wake` will be called, False = crowded, None = no holder."""
+        with self._lock:
+            waiting = self._waiting.get(key) if key is not None else None
+            if waiting is None:
+                return None
+            if len(waiting) >= most:
+                return False
+            waiting.append(wake)
+            return True
+
+    def forget(self, key: Key, wake: Callable[[], None]) -> None:
+        """Stop waiting."""
+        with self._lock, suppress(ValueError):
+            self._waiting.get(key, []).remove(wake)
+
+
+class Turns:
+    """A lock that is handed on in the order of asking; Python's own Lock is not fair.
+
+    Under threads it stands before SQLite's writer lock, whose waiters sleep and starve each other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = False
+        self._queue: deque[threading.Event] = deque()
+
+    def take(self, timeout: float) -> bool:
+        """Wait for my turn, at most `timeout` seconds; False if it did not come."""
+        with self._lock:
+            if not self._taken:
+                self._taken = True
+                return True
+            mine = threading.Event()
+            self._queue.append(mine)
+        if mine.wait(timeout):
+            return True
+        with self._lock:
+            if mine.is_set():
+                return True
+            self._queue.remove(mine)
+            return False
+
+    def give(self) -> None:
+        """Hand it on to the next one."""
+        with self._lock:
+            if self._queue:
+                self._queue.popleft().set()
+            else:
+                self._taken = False
+
+
+class _Beat(NamedTuple):
+    """One lease to be renewed."""
+
+    renew: Renew
+    perform: Callable[[Op[Any]], Any]
+    each: float
+
+
+class Heart:
+    """One daemon thread that renews the leases of running views, four times per lease.
+
+    A view that is merely slow must not lapse into doubt. The thread starts with the first lease
+    and ends when there is none; a store that does not answer is asked again at the next beat.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._beats: dict[Key, _Beat] = {}
+        self._due: dict[Key, float] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self, claim: Claim, grant: Granted, perform: Callable[[Op[Any]], Any]) -> None:
+        """Renew this claim's lease until `stop`."""
+        each = claim.lease / BEATS_PER_LEASE
+        with self._changed:
+            self._beats[claim.key] = _Beat(Renew(claim.key, grant, claim.lease), perform, each)
+            self._due[claim.key] = time.monotonic() + each
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="seeother-heart", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify()
+
+    def stop(self, key: Key) -> None:
+        """The claim has ended."""
+        with self._changed:
+            self._beats.pop(key, None)
+            self._due.pop(key, None)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._due:
+                    self._thread = None
+                    return
+                key = min(self._due, key=self._due.__getitem__)
+                wait = self._due[key] - time.monotonic()
+                if wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                beat = self._beats[key]
+                self._due[key] = time.monotonic() + beat.each
+            with suppress(StoreError):
+                beat.perform(beat.renew)

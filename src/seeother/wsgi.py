@@ -1,0 +1,346 @@
+"""seeother around any WSGI app (PEP 3333).
+
+The same request in the same order as under ASGI: judge, read the form, put the visit into
+`environ["seeother"]`, run the app, hold its answer back until what it leaves is written, send it.
+
+What WSGI adds: an app may call `start_response` late, twice (with `exc_info`), or write through the
+old `write()`; its iterable may have `close()`, which is called once whatever happens. A body that
+needs no holding back is handed to the server as it is, so `wsgi.file_wrapper` keeps its speed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .core.body import Body, is_form
+from .core.entry import greet
+from .core.flows import Answer, submission
+from .core.ops import Handle
+from .core.policy import Policy
+from .core.values import Handled, Request, Response
+from .drive import Driver
+from .errors import PolicyError, Refused, SeeOtherError
+from .hold import Hold
+from .log import request_line
+from .pages import error_page
+from .setup import performing, prepared
+from .stores import Store
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+KEY = "seeother"
+CHUNK = 64 << 10
+URIS = ("RAW_URI", "REQUEST_URI")
+
+
+class SeeOther:
+    """WSGI middleware; all settings are keyword arguments (`seeother.core.policy`).
+
+    >>> def app(environ, start_response):
+    ...     start_response("200 OK", [("Content-Type", "text/plain")])
+    ...     return [b"hello"]
+    >>> app = SeeOther(app, secret="0123456789abcdef0123456789abcdef", store="memory://")
+    """
+
+    def __init__(self, app: App, **policy: Any) -> None:
+        self.app = app
+        self.driver = Driver()
+        self._given = Policy.of(policy)
+        if self._given.mode in ("fenced", "hooked"):
+            raise PolicyError(f'mode "{self._given.mode}" needs `once`: use mode="joined" here')
+
+    @cached_property
+    def _prepared(self) -> tuple[Policy, Store]:
+        return prepared(self._given)
+
+    @property
+    def policy(self) -> Policy:
+        """The settings, with the secret in place."""
+        return self._prepared[0]
+
+    @property
+    def store(self) -> Store:
+        """The store; it opens itself at its first use in each process."""
+        return self._prepared[1]
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """One WSGI request."""
+        if KEY in environ:
+            return self.app(environ, start_response)
+        return Exchange(self, environ, start_response).run()
+
+
+class Exchange:
+    """One request on its way through."""
+
+    def __init__(self, outer: SeeOther, environ: Environ, start_response: StartResponse) -> None:
+        self._outer, self._environ, self._start_response = outer, dict(environ), start_response
+        self._iterable: Iterable[bytes] = ()
+        self._rest: Iterator[bytes] | None = None
+        self._reason = ""
+        self._released = False
+        self._hold: Hold
+        self._visit: Visit
+
+    def run(self) -> Iterable[bytes]:
+        """Admit, run, answer, and write one line to the log."""
+        started, request = time.perf_counter(), request_of(self._environ)
+        word, response, body = self._run(request)
+        seconds = time.perf_counter() - started
+        path, landing = request.root + request.path, response.header(b"location")
+        request_line(request.method, path, response.status, landing, word, seconds)
+        return body
+
+    def _run(self, request: Request) -> tuple[str, Response, Iterable[bytes]]:
+        policy = self._outer.policy
+        try:
+            greeting = greet(request, policy)
+        except Refused as error:
+            page = error_page(error, debug=bool(policy.debug))
+            return error.reason, page, self._reply(Handled(page))
+        visit = self._visit = Visit(greeting, policy)
+        try:
+            if greeting.unsafe:
+                visit.submit(self._read(request, policy) if is_form(request) else None)
+            self._hold = Hold(visit.planter, everything=visit.claims)
+            perform = performing(self._outer.store.perform, policy)
+            answer = self._outer.driver.run(visit.flow(), perform, self._handle)
+        except SeeOtherError as error:
+            self._close()
+            visit.forget()
+            handled = visit.handled(visit.refusal(error))
+            return error.reason, handled.response, self._reply(handled)
+        except BaseException:
+            self._close()
+            raise
+        word = visit.word if answer.word == "page" else answer.word
+        return word, answer.response, self._release(answer)
+
+    def _read(self, request: Request, policy: Policy) -> bytes:
+        """The whole form; the app gets it again."""
+        terminated = bool(self._environ.get("wsgi.input_terminated"))
+        body = Body(request, policy.max_body, framed=terminated)
+        stream, left = self._environ["wsgi.input"], body.expected
+        while left is None or left > 0:
+            chunk = stream.read(CHUNK if left is None else min(CHUNK, left))
+            if not chunk:
+                break
+            body.add(chunk)
+            left = None if left is None else left - len(chunk)
+        whole = body.whole()
+        self._environ["wsgi.input"] = BytesIO(whole)
+        self._environ["CONTENT_LENGTH"] = str(len(whole))
+        return whole
+
+    # The app ---------------------------------------------------------------------------------
+
+    def _handle(self, op: Handle) -> Handled:
+        """Run the app until its answer is known as far as the flow needs it."""
+        visit = self._visit
+        visit.begin(op.opened, op.taken)
+        self._iterable = self._outer.app(self._inner(visit), self._start)
+        if self._hold.head is None or not self._hold.bare:
+            self._rest = iter(self._iterable)
+            self._fill()
+        if self._hold.head is None:
+            raise RuntimeError("the app returned without calling start_response")
+        return visit.handled(self._hold.head)
+
+    def _fill(self) -> None:
+        assert self._rest is not None
+        for chunk in self._rest:
+            if self._hold.add(chunk, last=False):
+                return
+        self._hold.add(b"", last=True)
+
+    def _inner(self, visit: Visit) -> Environ:
+        """The environ as the app sees it: the visit in it, the mark out of it."""
+        environ, query = self._environ, visit.greeting.request.query.decode("latin-1")
+        if query != environ.get("QUERY_STRING", ""):
+            environ["QUERY_STRING"] = query
+            for name in URIS:
+                if name in environ:
+                    path = environ[name].partition("?")[0]
+                    environ[name] = f"{path}?{query}" if query else path
+        environ[KEY] = visit
+        environ[f"{KEY}.outer"] = self._outer
+        return environ
+
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        """`start_response` for the app."""
+        if exc_info:
+            try:
+                if self._released:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # no cycle through the frame (PEP 3333)
+        elif self._hold.head is not None:
+            raise AssertionError("start_response was called twice without exc_info")
+        code, _, self._reason = status.partition(" ")
+        raw = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers)
+        self._hold.start(Response(int(code), raw))
+        return self._write
+
+    def _write(self, chunk: bytes) -> None:
+        """The old `write()`: an app cannot be stopped in it, so its bytes are held back."""
+        self._hold.add(chunk, last=False)
+
+    # The answer ------------------------------------------------------------------------------
+
+    def _release(self, answer: Answer) -> Iterable[bytes]:
+        """Send the head as the flow decided it; the body follows as the server asks for it."""
+        if answer.handled is None:  # not the app's own answer: a replay
+            self._close()
+            response = self._visit.complete(answer.response)
+            return self._reply(Handled(response, cookies=answer.cookies))
+        head = answer.response
+        empty = head.header(b"content-length") == "0"
+        self._send(head if empty else self._hold.fitted(head), answer.cookies)
+        self._released = True
+        if empty:
+            self._close()
+            return [b""]
+        if self._rest is None:
+            return self._iterable
+        return Rest(self)
+
+    def _reply(self, handled: Handled) -> list[bytes]:
+        """An answer of our own, with its body."""
+        self._reason = ""
+        self._send(handled.response, handled.cookies)
+        return [] if self._environ["REQUEST_METHOD"] == "HEAD" else [handled.response.body]
+
+    def _send(self, head: Response, cookies: Iterable[Any]) -> None:
+        reason = self._reason if self._same(head) else HTTPStatus(head.status).phrase
+        headers = [(k.decode("latin-1").title(), v.decode("latin-1")) for k, v in head.headers]
+        headers += [("Set-Cookie", cookie.header().decode("ascii")) for cookie in cookies]
+        self._start_response(f"{head.status} {reason}", headers)
+
+    def _same(self, head: Response) -> bool:
+        own = getattr(self, "_hold", None)
+        return bool(self._reason) and own is not None and own.head.status == head.status
+
+    def rest(self) -> Iterator[bytes]:
+        """What was held back, then the rest of the body, planted on the way."""
+        yield self._hold.release()
+        if self._hold.complete:
+            return
+        assert self._rest is not None
+        for chunk in self._rest:
+            yield self._hold.through(chunk, last=False)
+        yield self._hold.through(b"", last=True)
+
+    def _close(self) -> None:
+        iterable, self._iterable = self._iterable, ()
+        if hasattr(iterable, "close"):
+            iterable.close()
+
+    close = _close
+
+
+class Rest:
+    """The body as the server iterates it; `close()` closes the app's own."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._pieces = exchange.rest()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Called by the server, once, whatever happened."""
+        self._pieces.close()  # type: ignore[attr-defined]  # a generator
+        self._exchange.close()
+
+
+def once(environ: Environ, engine: Engine, fn: Callable[..., Response], *args: Any) -> Sent:
+    """Run `fn(connection, visit, *args)` exactly once for this submission (mode joined).
+
+    Effect, answer, messages and session changes are ONE transaction of `engine`. Returns a WSGI
+    response: `return once(environ, engine, save)(environ, start_response)`. A duplicate gets the
+    recorded answer; whatever `fn` raises rolls everything back and is raised here.
+    """
+    from .sqlalchemy import Transaction, outage_of  # noqa: PLC0415 - an extra
+
+    visit, outer = environ.get(KEY), environ.get(f"{KEY}.outer")
+    if not isinstance(visit, Visit) or outer is None:
+        raise PolicyError("no visit: put seeother.wsgi.SeeOther around the app")
+    if visit.entry is None:
+        raise PolicyError("once() is for unsafe methods: a GET submits nothing")
+    transaction = Transaction(engine)
+
+    def handle(_op: Handle) -> Handled:
+        try:
+            return visit.handled(fn(transaction.connection, visit, *args))
+        except Exception as error:
+            raise outage_of(error) or error from error
+
+    try:
+        perform = performing(outer.store.within(transaction).perform, visit.policy)
+        answer = outer.driver.run(submission(visit.entry, visit.policy), perform, handle)
+    except SeeOtherError as error:
+        visit.forget()
+        visit.word = error.reason
+        return Sent(visit.refusal(error))
+    visit.settled, visit.word = answer.cookies, answer.word
+    return Sent(answer.response if answer.handled else visit.complete(answer.response))
+
+
+class Sent:
+    """A core response as a WSGI app."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+    def __call__(self, _environ: Environ, start_response: StartResponse) -> list[bytes]:
+        """Send it."""
+        status = self.response.status
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self.response.headers]
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return [self.response.body]
+
+
+def request_of(environ: Environ) -> Request:
+    """A WSGI environ as a core request (PEP 3333: text there is Latin-1 bytes in disguise)."""
+    headers = [
+        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers.append(
+                (name.replace("_", "-").lower().encode(), environ[name].encode("latin-1"))
+            )
+    server, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ.get("wsgi.url_scheme", "http"),
+        host=environ.get("HTTP_HOST") or f"{server}:{port}",
+        root=_quoted(environ.get("SCRIPT_NAME", "")),
+        path=_quoted(environ.get("PATH_INFO", "")),
+        query=environ.get("QUERY_STRING", "").encode("latin-1"),
+        headers=tuple(headers),
+        now=time.time(),
+        entropy=os.urandom,
+    )
+
+
+def _quoted(path: str) -> str:
+    return quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~")
