@@ -20,6 +20,7 @@ __all__ = [
     "BadToken",
     "CrossSite",
     "EditRefused",
+    "EditUnconfirmed",
     "LengthRequired",
     "OutcomeUnknown",
     "PolicyError",
@@ -146,13 +147,20 @@ class CrossSite(Refused):
 
 
 class EditRefused(Refused):
-    """The token was used with other input, and this form allows one submission only."""
+    """The token was used with other input, and this form may be sent once (`on_edit` "refuse")."""
 
     status = 409
     reason = "edit-refused"
-    resend = True
     title = "This form was already sent"
     hint = "It was sent with other input before. Open the form again to send another one."
+
+
+class EditUnconfirmed(EditRefused):
+    """The token was used with other input; the person is asked first (`on_edit` "confirm")."""
+
+    reason = "edit-unconfirmed"
+    resend = True
+    hint = "It was sent with other input before. Press Send to send this one as well."
 
 
 class UnsafeTarget(SeeOtherError, ValueError):

@@ -79,7 +79,7 @@ class Exchange:
         except Refused as error:
             await self._reply(Handled(error_page(error, debug=bool(policy.debug))))
             return error.reason
-        visit = self._visit = Visit(greeting, policy)
+        visit = self._visit = Visit(greeting, policy, trusts_307=False)
         try:
             await self._admit(visit)
             await self._converse(visit)

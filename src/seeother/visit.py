@@ -64,9 +64,10 @@ class DraftRefused(Refused):
 class Visit:
     """One request, seen from the view."""
 
-    def __init__(self, greeting: Greeting, policy: Policy, form: Form | None = None) -> None:
+    def __init__(self, greeting: Greeting, policy: Policy, *, trusts_307: bool = True) -> None:
         self.greeting, self.policy = greeting, policy
-        self.form = form if form is not None else Form()
+        self.form = Form()
+        self._repeats = trusts_307
         self.entry: Entry | None = None
         self.word = "page"
         self.settled: tuple[SetCookie, ...] | None = None
@@ -237,6 +238,7 @@ class Visit:
         location = safe_target(
             target, base=self.greeting.request.url, hosts=self.policy.redirect_hosts
         )
+        self._repeats = True
         status = 308 if permanent else 307
         return Response(status, redirect(status, location))
 
@@ -260,7 +262,7 @@ class Visit:
 
     def complete(self, response: Response) -> Response:
         """A replay; without a Location there is no recorded body: say that it was done."""
-        if response.header(b"location") is not None:
+        if response.body or response.header(b"location") is not None:
             return response
         request = self.greeting.request
         return pages.already_page(request.root + request.path)
@@ -293,6 +295,7 @@ class Visit:
             shown=self._shown,
             rendered=self._rendered,
             cookies=self._cookies(write),
+            repeat=self._repeats,
         )
 
     def _session_write(self) -> SessionWrite | None:

@@ -43,7 +43,9 @@ class Hosted:
         self.database = folder / "board.db"
         self.app: SeeOther = create_board(self.database, **{"hosts": HOSTS, **policy})
         self.clock = Clock()
-        self.app.store.clock = self.clock  # type: ignore[attr-defined]  # a board's store is SQLite
+        store: Any = self.app.store  # a board's store is SQLite
+        store.clock = self.clock
+        store.prepare()  # as `seeother board` does before it listens
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"

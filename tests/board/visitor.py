@@ -98,7 +98,10 @@ class Visitor:
     def __init__(self, url: str, *, cookies: bool = True) -> None:
         self.url = url
         self.keeps_cookies = cookies
-        self.client = httpx.Client(trust_env=False, verify=False, timeout=60)
+        # A connection for each request: a server may hang up after an error, and httpx, unlike a
+        # browser, does not try again.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(trust_env=False, verify=False, timeout=60, limits=alone)
 
     def get(self, target: str = "/", *, site: str = "none", **headers: str) -> Page:
         """Navigate: by the address bar, unless `site` says otherwise."""

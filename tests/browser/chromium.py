@@ -107,6 +107,16 @@ def history(page: Page, delta: int) -> None:
     _devtools(page).send("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
 
 
+def reload(page: Page) -> None:
+    """Load the page again as the toolbar's button does; a POST is sent again without a question."""
+    _devtools(page).send("Page.reload")
+
+
+def stop(page: Page) -> None:
+    """Press Stop, the cross that the Reload button is while a page loads."""
+    _devtools(page).send("Page.stopLoading")
+
+
 def restored(page: Page) -> bool:
     """Whether the page on screen came out of the back/forward cache, state and all."""
     try:

@@ -26,3 +26,26 @@ def until(look: Callable[[], T], what: str, *, seconds: float = 20.0) -> T:
                 f"not seen within {seconds:.0f} s: {what}; last answer: {answer!r}"
             )
         time.sleep(0.02)
+
+
+def at_rest(look: Callable[[], T | None], what: str, *, looks: int = 8) -> T:
+    """Ask until the same answer came `looks` times in a row, and return it; None is no answer.
+
+    For what is true only when nothing more comes, such as "one message and no second one".
+
+    >>> seen = iter([1, None, 2, 2, 2])
+    >>> at_rest(lambda: next(seen), "a number that stays", looks=3)
+    2
+    """
+    row: list[T] = []
+
+    def same() -> bool:
+        answer = look()
+        if answer is None or (row and row[-1] != answer):
+            row.clear()
+        if answer is not None:
+            row.append(answer)
+        return len(row) >= looks
+
+    until(same, what)
+    return row[-1]

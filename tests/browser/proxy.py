@@ -27,6 +27,7 @@ from enum import Enum
 from typing import BinaryIO, Self
 
 CONNECTION_FIELDS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+HTML = ("Content-Type", "text/html; charset=utf-8")
 PATIENCE = 60.0  # seconds; where a socket or a gate gives up, so that a broken test ends
 Fields = tuple[tuple[str, str], ...]
 
@@ -126,7 +127,10 @@ class Proxy:
         self.upstream = upstream
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
+        self._pages: dict[str, bytes] = {}
+        self._begun: list[Request] = []
         self._exchanges: list[Exchange] = []
+        self._gates: list[threading.Event] = []
         self._clients: set[socket.socket] = set()
         self._server = _Listener(("127.0.0.1", 0), self)
         self.port: int = self._server.server_address[1]
@@ -149,6 +153,16 @@ class Proxy:
         with self._lock:
             self._rules.append(_Rule(fault, method, path, times))
 
+    def gate(self) -> threading.Event:
+        """An event to hold a request with; opened at the latest when the proxy ends."""
+        gate = threading.Event()
+        self._gates.append(gate)
+        return gate
+
+    def page(self, path: str, html: str) -> None:
+        """From now on answer this path with a page of the test's own, on the server's origin."""
+        self._pages[path] = html.encode()
+
     def clear(self) -> None:
         """Forget all rules."""
         with self._lock:
@@ -163,6 +177,17 @@ class Proxy:
                 if method in {None, one.request.method} and one.request.path != "/favicon.ico"
             ]
 
+    def begun(self, method: str | None = None) -> list[Request]:
+        """The requests that came in, also the ones still under way, oldest first."""
+        with self._lock:
+            return [one for one in self._begun if method in {None, one.method}]
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing under way?"""
+        with self._lock:
+            return len(self._begun) == len(self._exchanges)
+
     def _fault_for(self, request: Request) -> Fault:
         with self._lock:
             for rule in self._rules:
@@ -172,9 +197,13 @@ class Proxy:
         return PASS
 
     def _exchange(self, request: Request) -> Exchange:
+        with self._lock:
+            self._begun.append(request)
         exchange = Exchange(request, self._fault_for(request))
         _hold(exchange.fault.before)
-        if exchange.fault.forward:
+        if (own := self._pages.get(request.path)) is not None:
+            exchange = replace(exchange, status=200, headers=(HTML,), body=own)
+        elif exchange.fault.forward:
             exchange = _ask(self.upstream, exchange)
         _hold(exchange.fault.after)
         with self._lock:
@@ -204,6 +233,8 @@ class Proxy:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for gate in self._gates:
+            gate.set()
         self._server.shutdown()
         self._thread.join()
         with self._lock:

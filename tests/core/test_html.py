@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from seeother.core.attributes import attributes
 from seeother.core.html import HOLD, FormTag, Page, Planter, plant
 
 FIELD = b'<input type="hidden" name="so_token" value="t">'
@@ -173,6 +174,7 @@ def test_a_button_that_sends_the_form_away_counts(html: bytes, forms: list[int])
         b"<form id=f method=post action=x></form><base href=//b.example>",
         b"<form id=f method=post></form><button form=f formaction=//b.example>",
         b"<form id=f method=post></form><noscript><input form=f formaction=//b.example></noscript>",
+        b"<form id=f method=post action=x></form><noscript><base href=//b.example>",
     ],
 )
 def test_a_whole_document_knows_what_comes_later(html: bytes) -> None:
@@ -206,6 +208,26 @@ def test_the_base_target_holds_for_forms_without_one() -> None:
     """`<base target>` names the window of every form that names none."""
     html = b"<base target=_blank><form method=post></form><form method=post target=_self>"
     assert planted(html) == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("&amp;&lt;&quot;", '&<"'),
+        ("?a&copy=1&copy;&copyx&copy", "?a&copy=1©&copyx©"),
+        ("&notit;&notin;&NOTIT", "&notit;∉&NOTIT"),
+        ("&#65;&#x42;&#X43&#68x&#;&#x;&", "ABCDx&#;&#x;&"),
+        ("&#128;&#129;&#0;&#xD800;&#x110000;&#99999999999;", "€\x81" + "\ufffd" * 4),
+        ("&#1;&#10;&#xFFFF;", "\x01\n\uffff"),
+        ("&colon;&sol;&Tab;&NewLine;&bsol;", ":/\t\n\\"),
+    ],
+)
+def test_references_in_attributes(value: str, meant: str) -> None:
+    """Character references mean what both judges say, and what HTML 13.2.5.73 says."""
+    tag = f'<form method=post action="{value}">'
+    assert attributes(tag.encode())[b"action"].value.decode() == meant
+    [form] = LexborHTMLParser(tag).css("form")
+    assert form.attributes["action"] == meant
 
 
 # --- the field ------------------------------------------------------------------------------
@@ -366,7 +388,22 @@ def test_a_query_reflected_into_an_action_is_inert(query: str) -> None:
         (b"<noscript><template></noscript>" + POST, []),
         (b"<noscript></</noscript>" + POST, []),
         (POST + b"<noscript>" + POST + b"</form></noscript></form>", [0]),
+        (POST + b"<svg></x><button formaction=//b.example></form>", []),
+        (POST + b"<noscript><template></noscript><button formaction=//b.example></form>", []),
         # And what a browser does see as a form.
+        (b"<noscript>" + POST + b"</form>", [0]),
+        (b"<script><!--<script>--><script></script>" + POST, [0]),
+        (b"<script><!--<script></script>" + POST + b"--></script>", []),
+        (b"<script><!--<script></script><!--></script>" + POST, [0]),
+        (b"<script>--><script></script>" + POST, [0]),
+        (b"<svg><foreignObject><a></foreignObject></a></svg>" + POST, []),
+        (b"<svg><desc><b></b></desc></desc></svg>" + POST, []),
+        (b"<svg><g><desc><svg></g></svg></desc></g></svg>" + POST, [0]),
+        (b"<svg><g><desc><b><svg></g></svg></b></desc></g></svg>" + POST, []),
+        (b"<svg><style></svg>" + POST, [0]),
+        (b"<svg><desc><![CDATA[<p></desc>]]></desc></svg>" + POST, [0]),
+        (b"<svg><desc>a<br>b</desc></svg>" + POST, [0]),
+        (b"<svg><linearGradient><stop/></linearGradient></svg>" + POST, [0]),
         (b"<noscript>" + POST + b"</form></noscript>" + POST, [0, 1]),
         (b"<noscript>" + POST + b"</noscript>" + POST, []),
         (b"<noscript><!-- x --><p>y</noscript>" + POST, [0]),

@@ -12,6 +12,7 @@ nothing else (invariant I9).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
@@ -28,6 +29,7 @@ from .values import Key, Request
 
 COOKIE_BYTES: Final = 16
 ECHO_JOINT: Final = "~"
+AHEAD: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")  # the last two: old browsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Greeting:
     @property
     def same_origin(self) -> bool:
         """Is it proved that our own page sent this? Only then anything of it may be echoed."""
-        return self.verdict is Verdict.PASS
+        return self.unsafe and self.verdict is Verdict.PASS
 
     @property
     def visitor_id(self) -> bytes | None:
@@ -62,19 +64,18 @@ class Greeting:
     @property
     def takes_messages(self) -> bool:
         """May this request take the messages under its mark? Not by HEAD, not ahead of time."""
-        request = self.request
-        purpose = request.header(b"sec-purpose") or request.header(b"purpose") or b""
-        return request.method == "GET" and b"prefetch" not in purpose and b"preview" not in purpose
+        ahead = b",".join(value for name, value in self.request.headers if name in AHEAD).lower()
+        reads = self.request.method == "GET" and not self.unsafe
+        return reads and b"prefetch" not in ahead and b"preview" not in ahead
 
     @property
     def takes_orphans(self) -> bool:
         """May it take messages that wait elsewhere? Only our visitor's own top-level navigation."""
-        dest = self.request.header(b"sec-fetch-dest")
-        site = self.request.header(b"sec-fetch-site")
-        document = dest in (b"document", None) and b"text/html" in (
-            self.request.header(b"accept") or b"text/html"
-        )
-        return self.takes_messages and document and site not in (b"cross-site", b"same-site")
+        header = self.request.header
+        page = header(b"sec-fetch-dest") in (b"document", None)
+        html = b"text/html" in (header(b"accept") or b"text/html")
+        own = header(b"sec-fetch-site") in (b"same-origin", b"none", None)
+        return self.takes_messages and page and html and own
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ def greet(request: Request, policy: Policy) -> Greeting:
 
     Raises BadHost (400) or CrossSite (403); after either nothing of the request may be echoed.
     """
+    if sum(name == b"host" for name, _ in request.headers) > 1:
+        raise BadHost("two Host headers (RFC 9112 section 3.2)")
     request = _behind_proxies(request, policy)
     if not known_host(request.host, policy.hosts):
         raise BadHost(f"host {request.host!r} is not one of {', '.join(policy.hosts or ())}")
@@ -113,17 +116,17 @@ def greet(request: Request, policy: Policy) -> Greeting:
     if verdict is Verdict.REFUSE:
         raise CrossSite("Sec-Fetch-Site and Origin do not name this site")
     secure = request.scheme == "https" if policy.cookie_secure == "auto" else policy.cookie_secure
-    names = cookie_names(policy.ring.tag, secure, policy.cookie_name)
+    jars = _jars(policy.ring.tags, secure, policy.cookie_name)
     query, mark = cut(policy.ring, request.query, policy.mark, unsafe=unsafe)
     return Greeting(
         replace(request, query=query),
         unsafe,
         verdict,
-        names,
+        jars[0],
         secure,
-        _opaque(lines, names.visitor),
-        _opaque(lines, names.session),
-        read_cookie(lines, names.hint.encode()) is not None,
+        _secret(lines, [names.visitor for names in jars]),
+        _secret(lines, [names.session for names in jars]),
+        any(read_cookie(lines, names.hint.encode()) is not None for names in jars),
         mark,
     )
 
@@ -131,7 +134,8 @@ def greet(request: Request, policy: Policy) -> Greeting:
 def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> Entry:
     """Name the submission by its token and its input.
 
-    Raises BadToken, StaleToken, TokenRequired or CrossSite; the store was not asked.
+    Raises BadToken, StaleToken, TokenRequired or CrossSite; the store was not asked. Where only the
+    token could prove the origin, every fault of it means "not proved".
     """
     request = greeting.request
     path = (request.root + request.path).encode("utf-8", "surrogateescape")
@@ -140,12 +144,14 @@ def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> En
     found = [f.value for f in parsed.items if isinstance(f, Field) and f.name == FIELD.encode()]
     if not found:
         return _unnamed(greeting, canonical, claim_id, policy)
-    if len(found) > 1:
-        raise BadToken("the form carries two tokens")
-    text, _, shown = found[0].decode("latin-1").partition(ECHO_JOINT)
-    token = _verified(greeting, text, policy)
+    try:
+        token, shown = _verified(greeting, found, policy)
+    except (BadToken, StaleToken) as error:
+        if greeting.verdict is Verdict.TOKEN:
+            raise CrossSite(f"not proved: {error.detail}") from error
+        raise
     fp = fingerprint(token, canonical)
-    dest = request.header(b"sec-fetch-dest")
+    keeping = request.header(b"sec-fetch-dest") not in (None, b"document", b"iframe")
     return Entry(
         greeting,
         Key(token.ledger_id(policy.namespace), variant(token, fp)),
@@ -153,8 +159,8 @@ def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> En
         claim_id,
         canonical,
         token,
-        _echo(greeting, shown, canonical, policy),
-        page_keeping=dest not in (None, b"document", b"iframe"),
+        None if keeping else _echo(greeting, shown, canonical, policy),
+        keeping,
     )
 
 
@@ -168,22 +174,17 @@ def _unnamed(greeting: Greeting, canonical: bytes, claim_id: bytes, policy: Poli
     return Entry(greeting, key, claim_id, claim_id, canonical)
 
 
-def _verified(greeting: Greeting, text: str, policy: Policy) -> Token:
-    """The token, if it is ours, fresh, and this visitor's.
-
-    Where only the token could prove the origin, every fault of it means "not proved".
-    """
-    try:
-        token = verify(policy.ring, text, now=greeting.request.now, max_age=policy.max_age)
-        if token.had_headers and not greeting.has_fetch_metadata:
-            raise CrossSite("the page had Sec-Fetch headers, its submission has none")
-        if not (token.belongs_to(greeting.visitor) or _excused(token, greeting)):
-            raise StaleToken("the token belongs to another visitor")
-    except (BadToken, StaleToken) as error:
-        if greeting.verdict is Verdict.TOKEN:
-            raise CrossSite(f"not proved: {error.detail}") from error
-        raise
-    return token
+def _verified(greeting: Greeting, found: list[bytes], policy: Policy) -> tuple[Token, str]:
+    """The token, if it is ours, fresh and this visitor's, and the mark that its page showed."""
+    if len(found) > 1:
+        raise BadToken("the form carries two tokens")
+    text, _, shown = found[0].decode("latin-1").partition(ECHO_JOINT)
+    token = verify(policy.ring, text, now=greeting.request.now, max_age=policy.max_age)
+    if token.had_headers and not greeting.has_fetch_metadata:
+        raise CrossSite("the page had Sec-Fetch headers, its submission has none")
+    if not (token.belongs_to(greeting.visitor) or _excused(token, greeting)):
+        raise StaleToken("the token belongs to another visitor")
+    return token, shown
 
 
 def _excused(token: Token, greeting: Greeting) -> bool:
@@ -191,8 +192,7 @@ def _excused(token: Token, greeting: Greeting) -> bool:
 
     The headers prove the origin, or there is no cookie at all that somebody could abuse.
     """
-    bare = greeting.verdict is Verdict.PASS_BARE and greeting.visitor is None
-    return token.unbound and (greeting.same_origin or bare)
+    return token.unbound and greeting.verdict in (Verdict.PASS, Verdict.PASS_BARE)
 
 
 def _echo(greeting: Greeting, shown: str, canonical: bytes, policy: Policy) -> Echo | None:
@@ -204,31 +204,49 @@ def _echo(greeting: Greeting, shown: str, canonical: bytes, policy: Policy) -> E
 
 
 def _judge(request: Request, policy: Policy, *, cookies: bool) -> Verdict:
+    path = request.root + request.path
+    if path in policy.exempt:
+        return Verdict.PASS_TRUSTED
     return judge(
         site=single(request.headers, b"sec-fetch-site"),
         origin=single(request.headers, b"origin"),
         own=policy.public_origin or request.origin,
         trusted=policy.trusted_origins,
-        path=request.root + request.path,
+        path=path,
         cookies=cookies,
     )
 
 
-def _opaque(lines: list[bytes], name: str) -> bytes | None:
-    found = read_cookie(lines, name.encode())
-    return None if found is None else decode(found.decode("latin-1"), COOKIE_BYTES)
+@cache
+def _jars(tags: tuple[str, ...], secure: bool, override: str | None) -> list[CookieNames]:
+    """The names of our cookies, those to be set first.
+
+    After a rotation of the secret the names change, and browsers still hold what was set before.
+    """
+    return [cookie_names(tag, secure, override) for tag in tags]
+
+
+def _secret(lines: list[bytes], names: list[str]) -> bytes | None:
+    """The secret in the first of these cookies that is there and whole."""
+    for name in names:
+        found = read_cookie(lines, name.encode())
+        secret = decode(found.decode("latin-1"), COOKIE_BYTES) if found is not None else None
+        if secret is not None:
+            return secret
+    return None
 
 
 def _behind_proxies(request: Request, policy: Policy) -> Request:
     """Take scheme and host from X-Forwarded-* of the trusted hops only (security rule 7)."""
     if not policy.proxy_hops:
         return request
-    proto = _hop(request, b"x-forwarded-proto", policy.proxy_hops)
+    proto = _hop(request, b"x-forwarded-proto", policy.proxy_hops).lower()
     host = _hop(request, b"x-forwarded-host", policy.proxy_hops)
     scheme = proto if proto in ("http", "https") else request.scheme
     return replace(request, scheme=scheme, host=host or request.host)
 
 
-def _hop(request: Request, name: bytes, hops: int) -> str | None:
+def _hop(request: Request, name: bytes, hops: int) -> str:
+    """What the outermost trusted proxy said; empty where there are fewer values than hops."""
     values = [v.strip() for key, line in request.headers if key == name for v in line.split(b",")]
-    return values[-hops].decode("latin-1") if len(values) >= hops else None
+    return values[-hops].decode("latin-1") if len(values) >= hops else ""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from ..errors import EditRefused, OutcomeUnknown, StoreBusy, StoreError
+from ..errors import EditRefused, EditUnconfirmed, OutcomeUnknown, StoreBusy, StoreError
 from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fingerprint import session_id
@@ -115,7 +115,9 @@ def submission(
             case Settled():
                 return (yield from _replay(entry, reply, policy, waited))
             case Edited():
-                raise EditRefused("the token was used with other input")
+                confirm = entry.token is not None and entry.token.on_edit == "confirm"
+                kind = EditUnconfirmed if confirm else EditRefused
+                raise kind("the token was used with other input")
             case InDoubt():
                 if not (yield from _reconciled(entry, policy)):
                     raise OutcomeUnknown(f"an earlier attempt ended without an answer ({mode})")

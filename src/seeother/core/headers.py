@@ -24,50 +24,77 @@ NEVER_SHARED: Final = frozenset(
         b"repr-digest",
         b"content-md5",
         b"accept-ranges",
+        # With these a browser would ask "changed?" later, and the app, which sees no change, would
+        # bring an old token or an old message back by 304.
         b"etag",
         b"last-modified",
+    }
+)
+# What describes a body; a redirect of ours has none.
+OF_A_BODY: Final = frozenset(
+    {
+        b"content-length",
+        b"transfer-encoding",
+        b"trailer",
+        b"content-type",
+        b"content-encoding",
+        b"content-language",
+        b"content-location",
+        b"content-range",
+        b"content-disposition",
     }
 )
 
 
 def personal(headers: Headers, *, form: bool) -> Headers:
-    """Headers of a page that belongs to one visitor; `form` = it holds a token."""
-    kept = [
-        (name, value)
-        for name, value in headers
-        if name not in NEVER_SHARED
-        and name not in (b"cache-control", b"vary")
-        and not name.endswith(b"-cdn-cache-control")
-    ]
-    control = FORM_PAGE if form and not _says_no_store(headers) else MESSAGE_PAGE
+    """Headers of a page that belongs to one visitor; `form` = it holds a token.
+
+    Of the app's own Cache-Control only `no-store` and `no-transform` are kept.
+
+    >>> personal(((b"etag", b'"1"'), (b"cache-control", b"public, max-age=60")), form=True)
+    ((b'cache-control', b'private, no-cache'), (b'vary', b'Cookie'))
+    """
+    said = {word.lower() for word in _list(headers, b"cache-control")}
+    control = FORM_PAGE if form and b"no-store" not in said else MESSAGE_PAGE
+    if b"no-transform" in said:
+        control += b", no-transform"
+    kept = _without(headers, frozenset({b"cache-control", b"vary"}))
     return (*kept, (b"cache-control", control), (b"vary", _vary(headers)))
 
 
 def redirect(status: int, location: str, headers: Headers = ()) -> Headers:
-    """Headers of a redirect of ours: no body, never stored."""
-    dropped = (
-        b"location",
-        b"content-length",
-        b"content-type",
-        b"cache-control",
-        b"transfer-encoding",
-    )
-    kept = tuple((name, value) for name, value in headers if name not in dropped)
+    """Headers of a redirect of ours: no body, never stored; `location` is ASCII.
+
+    >>> redirect(303, "/done", ((b"content-encoding", b"gzip"), (b"x-app", b"1")))[:2]
+    ((b'x-app', b'1'), (b'location', b'/done'))
+    """
     return (
-        *kept,
+        *_without(headers, OF_A_BODY | {b"cache-control", b"location"}),
         (b"location", location.encode("ascii")),
-        (b"cache-control", b"no-store"),
+        (b"cache-control", MESSAGE_PAGE),
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", b"0"),
     )
 
 
-def _says_no_store(headers: Headers) -> bool:
-    return any(name == b"cache-control" and b"no-store" in value.lower() for name, value in headers)
+def _without(headers: Headers, names: frozenset[bytes]) -> Headers:
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name not in names
+        and name not in NEVER_SHARED
+        and not name.endswith(b"-cdn-cache-control")
+    )
+
+
+def _list(headers: Headers, name: bytes) -> list[bytes]:
+    """The members of a list header, in however many lines (RFC 9110 section 5.6.1)."""
+    lines = (line for key, line in headers if key == name)
+    return [word for line in lines for piece in line.split(b",") if (word := piece.strip(b" \t"))]
 
 
 def _vary(headers: Headers) -> bytes:
-    listed = [v.strip() for name, line in headers if name == b"vary" for v in line.split(b",")]
-    if b"*" in listed or b"cookie" in [v.lower() for v in listed]:
-        return b", ".join(listed)
-    return b", ".join([*listed, b"Cookie"])
+    listed = _list(headers, b"vary")
+    if b"*" not in listed and b"cookie" not in [name.lower() for name in listed]:
+        listed.append(b"Cookie")
+    return b", ".join(listed)

@@ -18,7 +18,8 @@ None of this is what the defence rests on: a token alone never passes a cross-si
 is planted; otherwise what stands in it opens and closes nothing outside, and a form counts as open
 if it is open for either browser.
 
-Where only a browser's repair of broken markup could tell, the rest of the page is left alone.
+Where only a browser's repair of broken markup could tell, the rest of the page is left alone, and
+so is a form that is still open there.
 """
 
 import re

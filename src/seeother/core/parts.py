@@ -13,9 +13,11 @@ encoding algorithm") is compared with the body that came.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol, TypeAlias, cast
 
 from ..errors import BadForm, TooLarge
@@ -144,31 +146,34 @@ def _segments(
     body: bytes, boundary: bytes, max_parts: int, max_header: int
 ) -> Iterator[tuple[_Head, bytes]]:
     # Imported here: most processes that import seeother never see a multipart body.
-    from multipart import PushMultipartParser  # type: ignore[import-untyped]
-
+    library = import_module("multipart")
+    parser = library.PushMultipartParser(
+        boundary,
+        len(body),
+        max_header_size=max_header,
+        max_segment_count=max_parts,
+        strict=True,
+    )
     head: _Head | None = None
     data: list[bytes] = []
-    limits = {"max_header_size": max_header, "max_segment_count": max_parts}
-    with _as_refusals(), PushMultipartParser(boundary, len(body), strict=True, **limits) as parser:
+    with _as_refusals(library), parser:
         for event in parser.parse(body):
             if isinstance(event, bytes):
                 data.append(event)
             elif event is not None:
-                head, data = cast(_Head, event), []
+                head, data = cast("_Head", event), []
             elif head is not None:  # always: the end of a part follows its head
                 yield head, b"".join(data)
 
 
 @contextmanager
-def _as_refusals() -> Iterator[None]:
+def _as_refusals(library: ModuleType) -> Generator[None]:
     """The library answers damage by 415 and its limits by 413; here damage is 400."""
-    from multipart import MultipartError, ParserLimitReached
-
     try:
         yield
-    except ParserLimitReached as error:
+    except library.ParserLimitReached as error:
         raise TooLarge(str(error.args[0])) from error
-    except MultipartError as error:
+    except library.MultipartError as error:
         raise BadForm(str(error.args[0])) from error
 
 

@@ -122,8 +122,8 @@ class Walk:
 
     def release(self, fed: int | None = None) -> bytes:
         """What is decided by now; without `fed`, the number of bytes fed so far, everything."""
-        if fed is None:
-            self._end_noscript(planted=False)
+        if fed is None and self.noscript is not None:
+            self._end_noscript()
         if self.pending and (fed is None or fed - self.pending.start > HOLD):
             self.decide()
         end = self.pending.index if self.pending else len(self.out)
@@ -141,7 +141,8 @@ class Walk:
         self.noscript.append(piece)
         self.noscript_size += len(piece)
         if self.noscript_size > HOLD:
-            self._end_noscript(planted=False)
+            self.out.extend(self.noscript)
+            self.noscript = None
             self.give_up()
 
     def _tag(self, tag: Tag) -> None:
@@ -166,8 +167,8 @@ class Walk:
         return self.islands.start(tag.name, self_closing=tag.self_closing, attributes=attribute)
 
     def give_up(self) -> None:
-        """Only a browser could tell what follows: leave it alone."""
-        self.decide()
+        """Only a browser could tell what follows: leave it alone, and the form that is open."""
+        self.pending = None
         self.markup.give_up()
 
     # -- forms
@@ -282,13 +283,10 @@ class Walk:
     def end_noscript(self, tag: Tag) -> None:
         """Walk through the content as a browser without scripting does."""
         if self.noscript is not None:
-            self._end_noscript(planted=True)
+            self._end_noscript()
 
-    def _end_noscript(self, *, planted: bool) -> None:
+    def _end_noscript(self) -> None:
         content, self.noscript = b"".join(self.noscript or ()), None
-        if not planted:
-            self.out.append(content)
-            return
         inner = Walk(self.plantable, self.page, self.known, outer=self)
         inner.feed(content, final=True)
         inner.pending = None  # a form that does not end where it begins is left alone

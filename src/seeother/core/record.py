@@ -1,16 +1,24 @@
 """What the answer of a view means, and what is kept of it.
 
-| answer                                  | verdict | joined and fenced          | duplicates get        |
-|-----------------------------------------|---------|----------------------------|-----------------------|
-| 2xx, 3xx                                | accept  | commit, accepted           | replay, for ever      |
-| a draft given, or another 4xx           | reject  | commit, rejected           | replay for `patience` |
-| 401, 408, 425, 429, 503                 | release | commit, no row             | run again             |
-| raised, other 5xx                       | undo    | rollback, no row           | run again             |
+| answer                        | verdict | joined and fenced  | duplicates get          |
+|-------------------------------|---------|--------------------|-------------------------|
+| 2xx, 3xx                      | accept  | commit, accepted   | replay, for ever        |
+| a draft given, or another 4xx | reject  | commit, rejected   | replay for `patience`* |
+| 401, 408, 425, 429, 503       | release | commit, no row     | run again               |
+| raised, other 5xx             | undo    | rollback, no row   | run again               |
+
+(*) where it was answered by a redirect. A rejected page keeps no row: its body is not recorded, and
+"this was already done" would be a lie, so the duplicate is asked and rejected again.
 
 A redirect after an unsafe method is 303 (RFC 9110 section 15.4.4), also where the framework says
-302; an explicit 307 or 308 stays, because there the method and the body are meant to be repeated.
+302; an explicit 307 or 308 stays, because there the method and the body are meant to be repeated
+(`Handled.repeat`: where 307 is a framework's default, it counts only if it was asked for).
 The mark is added when the receipt carries something, or when the page lands on the URL it posted
 to; only visitors with a cookie can open a receipt, so nobody else gets one.
+
+A GET that is redirected shows nothing. If it leaves nothing of its own it gives back what it took
+and hands on the mark that it came with: draft and messages wait behind it for the next page. If it
+leaves a message, old and new ones move into one receipt.
 """
 
 from __future__ import annotations
@@ -27,13 +35,13 @@ from .fingerprint import echo_digest
 from .headers import personal, redirect
 from .mark import add, sign, strip
 from .ops import Close, Taken
+from .origin import Origin
 from .policy import Policy
-from .seal import seal
+from .seal import NONCE, can_seal, seal
 from .target import clean_location, safe_target, same_url
-from .values import ACCEPTED, REJECTED, Draft, Flash, Handled, Key, Outcome, Receipt, Response
+from .values import ACCEPTED, REJECTED, Draft, Flash, Handled, Outcome, Receipt, Response
 
 RELEASING: Final = frozenset({401, 408, 425, 429, 503})
-REPEATING: Final = frozenset({307, 308})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 HINT_SECONDS: Final = 300
 
@@ -81,117 +89,165 @@ def judge_answer(handled: Handled) -> Verdict:
 
 def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> Record:
     """Outcome, receipt and final answer of a submission that is about to be settled."""
-    greeting, response = entry.greeting, handled.response
-    receipt = _receipt(entry.greeting, handled, handled.flashes, policy, entry.key, entry.canonical)
+    greeting, redirects = entry.greeting, _redirects(handled.response)
     kind = ACCEPTED if verdict is Verdict.ACCEPT else REJECTED
-    if not _redirects(response):
+    if redirects:
+        receipt = _receipt(greeting, policy, handled.flashes, draft=handled.draft, entry=entry)
+        response, receipt = _landed(greeting, handled, receipt, policy)
+    else:
+        receipt = _receipt(greeting, policy, handled.flashes, entry=entry)
         receipt = receipt if handled.flashes else None
-        outcome = Outcome(kind, response.status, receipt=receipt.id if receipt else None)
-        cookies = (*handled.cookies, *_hint(greeting, receipt))
-        return Record(outcome, response, receipt, cookies, keep=verdict is Verdict.ACCEPT)
-    status, location, receipt = _landing(greeting, response, receipt, policy)
-    outcome = Outcome(kind, status, location, receipt.id if receipt else None)
-    answer = Response(status, redirect(status, location, response.headers))
+        response = handled.response
     cookies = (*handled.cookies, *_hint(greeting, receipt))
-    return Record(outcome, answer, receipt, cookies, keep=verdict is not Verdict.RELEASE)
+    outcome = Outcome(
+        kind, response.status, _location(response), receipt.id if receipt is not None else None
+    )
+    keep = verdict is Verdict.ACCEPT or (verdict is Verdict.REJECT and redirects)
+    return Record(outcome, _guarded(response, handled, cookies), receipt, cookies, keep)
 
 
 def record_page(
     greeting: Greeting, handled: Handled, taken: tuple[Taken, ...], policy: Policy
 ) -> PageRecord:
     """The answer of a request that claimed nothing, and what has to be written for it."""
-    response, ids = handled.response, tuple(t.receipt for t in taken)
+    ids = tuple(one.receipt for one in taken)
     if handled.final:
-        close = Close(unshown=ids) if ids else None
-        return PageRecord(response, close, handled.cookies)
-    if _redirects(response):
-        handed = tuple(m for t in taken for m in t.messages)
-        receipt = _receipt(greeting, handled, (*handed, *handled.flashes), policy, None, b"")
-        if greeting.unsafe or (receipt and receipt.carries) or greeting.mark:
-            status, location, receipt = _landing(greeting, response, receipt, policy)
-            response = Response(status, redirect(status, location, response.headers))
-        else:
-            receipt = None
-        shown, unshown = (ids, ()) if receipt else ((), ids)
-        cookies = (*handled.cookies, *_hint(greeting, receipt))
+        response = _guarded(handled.response, handled, handled.cookies)
+        return PageRecord(response, Close(unshown=ids) if ids else None, handled.cookies)
+    if _redirects(handled.response):
+        response, receipt = _moved(greeting, handled, taken, policy)
+        shown, cookies = receipt is not None, _hint(greeting, receipt)
     else:
-        shown, unshown = (ids, ()) if handled.shown else ((), ids)
-        receipt = (
-            _receipt(greeting, handled, handled.flashes, policy, None, b"")
-            if handled.flashes
-            else None
-        )
-        cookies = (*handled.cookies, *(_hint(greeting, receipt) or _unhint(greeting, handled)))
-        if handled.rendered or handled.shown or cookies:
-            response = replace(response, headers=personal(response.headers, form=handled.rendered))
-    close = Close(handled.session, receipt, shown, unshown)
-    needed = bool(handled.session or receipt or ids)
-    return PageRecord(response, close if needed else None, cookies)
+        response, shown = handled.response, handled.shown
+        receipt = _receipt(greeting, policy, handled.flashes) if handled.flashes else None
+        cookies = _hint(greeting, receipt) or _unhint(greeting, taken, shown=shown)
+    cookies = (*handled.cookies, *cookies)
+    close = Close(handled.session, receipt, ids if shown else (), () if shown else ids)
+    needed = handled.session is not None or receipt is not None or ids
+    return PageRecord(_guarded(response, handled, cookies), close if needed else None, cookies)
+
+
+def _moved(
+    greeting: Greeting, handled: Handled, taken: tuple[Taken, ...], policy: Policy
+) -> tuple[Response, Receipt | None]:
+    """A redirect without a submission; as the app made it, unless something goes with it."""
+    receipt = None
+    if greeting.unsafe or handled.flashes or handled.draft is not None:
+        messages = (*(message for one in taken for message in one.messages), *handled.flashes)
+        receipt = _receipt(greeting, policy, messages, draft=handled.draft)
+    if greeting.unsafe or receipt is not None or greeting.mark is not None or handled.cookies:
+        return _landed(greeting, handled, receipt, policy)
+    return handled.response, None
 
 
 def _redirects(response: Response) -> bool:
     return response.status in REDIRECTS and response.header(b"location") is not None
 
 
-def _landing(
-    greeting: Greeting, response: Response, receipt: Receipt | None, policy: Policy
-) -> tuple[int, str, Receipt | None]:
-    """Status and Location of a redirect, marked where the mark can be of use."""
-    status = response.status
-    if greeting.unsafe and status not in REPEATING:
+def _location(response: Response) -> str | None:
+    """The Location as text. Apps send bytes: UTF-8 where they are that, else Latin-1."""
+    found = response.header(b"location")
+    if found is None:
+        return None
+    try:
+        return found.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return found
+
+
+def _guarded(response: Response, handled: Handled, cookies: tuple[SetCookie, ...]) -> Response:
+    """No cache may keep a page with a token, a message or a new cookie (security rule 20)."""
+    if _redirects(response) or not (handled.rendered or handled.shown or cookies):
+        return response
+    only_shows = handled.shown and not handled.rendered
+    return replace(response, headers=personal(response.headers, form=not only_shows))
+
+
+def _landed(
+    greeting: Greeting, handled: Handled, receipt: Receipt | None, policy: Policy
+) -> tuple[Response, Receipt | None]:
+    """A redirect as it is sent, and the receipt if anybody can ever open it."""
+    response, status = handled.response, handled.response.status
+    repeats = status == 308 or (status == 307 and handled.repeat)
+    if greeting.unsafe and not repeats:
         status = policy.redirect_status
-    location = clean_location(response.header(b"location") or "")
-    local = _local(location, greeting)
+    given = clean_location(_location(response) or "")
+    local = _local(given, greeting) if policy.mark is not None else None
     if policy.mark is None or local is None:
-        return status, location, receipt if receipt and receipt.carries else None
-    local = strip(local, policy.mark, policy.ring)
-    if receipt is not None and (
-        receipt.carries or (greeting.unsafe and same_url(local, greeting.request.url))
-    ):
-        return status, add(local, policy.mark, sign(policy.ring, receipt.id)), receipt
-    if greeting.mark is not None and not greeting.unsafe:
-        return status, add(local, policy.mark, sign(policy.ring, greeting.mark)), None
-    return status, local, None
+        location = given
+        receipt = receipt if receipt is not None and receipt.messages else None
+    else:
+        bare = strip(local, policy.mark, policy.ring)
+        receipt = receipt if _marks(greeting, bare, receipt) else None
+        mark = _mark(greeting, receipt)
+        unmarked = given if bare == local else bare
+        location = add(bare, policy.mark, sign(policy.ring, mark)) if mark else unmarked
+    return Response(status, redirect(status, location, response.headers)), receipt
+
+
+def _marks(greeting: Greeting, location: str, receipt: Receipt | None) -> bool:
+    """Is this receipt worth a mark? It carries something, or Back would show an old form."""
+    back = greeting.unsafe and same_url(location, greeting.request.url)
+    return receipt is not None and (receipt.carries or back)
+
+
+def _mark(greeting: Greeting, receipt: Receipt | None) -> bytes | None:
+    """The receipt that a Location names: the new one, else the one that this page came with."""
+    if receipt is not None:
+        return receipt.id
+    return greeting.mark if greeting.visitor is not None and not greeting.unsafe else None
 
 
 def _local(location: str, greeting: Greeting) -> str | None:
     """The location if it is proved to come back to this very app, else None."""
+    request = greeting.request
     try:
-        found = safe_target(location, base=greeting.request.url)
+        found = safe_target(location, base=request.url)
     except UnsafeTarget:
         return None
-    path = found.removeprefix(greeting.request.origin)
-    return found if path.startswith((greeting.request.root + "/", "?", "#")) else None
+    path = found.removeprefix(str(Origin.parse(request.origin))).partition("#")[0].partition("?")[0]
+    inside = path in ("", request.root) or path.startswith(request.root + "/")
+    return found if inside else None
 
 
 def _receipt(
     greeting: Greeting,
-    handled: Handled,
-    messages: tuple[Flash, ...],
     policy: Policy,
-    key: Key | None,
-    canonical: bytes,
+    messages: tuple[Flash, ...],
+    *,
+    draft: Draft | None = None,
+    entry: Entry | None = None,
 ) -> Receipt | None:
-    if greeting.visitor is None or greeting.visitor_id is None:
+    """A new receipt; None for who has no cookie to open it with."""
+    visitor, visitor_id = greeting.visitor, greeting.visitor_id
+    if visitor is None or visitor_id is None:
         return None
     new = greeting.request.entropy(8)
-    draft = b""
-    if handled.draft is not None:
-        draft = seal(
-            policy.ring,
-            pack_draft(handled.draft, policy),
-            purpose="draft",
-            row=new,
-            visitor=greeting.visitor,
-            nonce=greeting.request.entropy(12),
-        )
-    echo = echo_digest(policy.ring, greeting.visitor, canonical) if canonical else b""
-    return Receipt(new, greeting.visitor_id, key, echo, messages, draft)
+    key = entry.key if entry is not None else None
+    echo = echo_digest(policy.ring, visitor, entry.canonical) if entry and policy.echo else b""
+    kept = _sealed(draft, greeting, policy, visitor, new) if draft and can_seal() else b""
+    return Receipt(new, visitor_id, key, echo, messages, kept)
+
+
+def _sealed(draft: Draft, greeting: Greeting, policy: Policy, visitor: bytes, row: bytes) -> bytes:
+    return seal(
+        policy.ring,
+        pack_draft(draft, policy),
+        purpose="draft",
+        row=row,
+        visitor=visitor,
+        nonce=greeting.request.entropy(NONCE),
+    )
 
 
 def pack_draft(draft: Draft, policy: Policy) -> bytes:
-    """A draft as bytes to be sealed; secret fields are never among them."""
-    values = [pair for pair in draft.values if not policy.is_secret(pair[0])]
+    """A draft as bytes to be sealed; secret fields and tokens are never among them."""
+    dropped = policy.ignored
+    values = [
+        (name, value)
+        for name, value in draft.values
+        if name not in dropped and not policy.is_secret(name)
+    ]
     return json.dumps([values, draft.errors], separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -210,7 +266,8 @@ def _hint(greeting: Greeting, receipt: Receipt | None) -> tuple[SetCookie, ...]:
     return hint_cookie(greeting) if receipt is not None and receipt.messages else ()
 
 
-def _unhint(greeting: Greeting, handled: Handled) -> tuple[SetCookie, ...]:
-    if not (greeting.hinted and handled.shown):
+def _unhint(greeting: Greeting, taken: tuple[Taken, ...], *, shown: bool) -> tuple[SetCookie, ...]:
+    """The hint goes with the message that it announced; a page that found none leaves it."""
+    if not (greeting.hinted and taken and shown):
         return ()
     return (SetCookie.expired(greeting.names.hint, secure=greeting.secure),)

@@ -166,7 +166,11 @@ class SessionWrite:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What the view did: its answer, and what it left in its visit."""
+    """What the view did: its answer, and what it left in its visit.
+
+    `final`: settled already, nothing is to be added. `repeat`: a 307 is meant as one; under ASGI
+    it may be no more than Starlette's default.
+    """
 
     response: Response
     flashes: tuple[Flash, ...] = ()
@@ -176,6 +180,7 @@ class Handled:
     rendered: bool = False
     cookies: tuple[SetCookie, ...] = ()
     final: bool = False
+    repeat: bool = True
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

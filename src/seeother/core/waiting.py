@@ -51,7 +51,7 @@ def sign_key(ring: Keyring, key: Key) -> str:
 
     >>> ring = Keyring.make([b"s" * 32], "docs")
     >>> text = sign_key(ring, Key(b"i" * 16, b"v" * 16))
-    >>> open_key(ring, text), open_key(ring, text[:-1] + "A")
+    >>> open_key(ring, text), open_key(ring, "w." + "A" * 54)
     (Key(id=b'iiiiiiiiiiiiiiii', variant=b'vvvvvvvvvvvvvvvv'), None)
     """
     raw = key.id + key.variant

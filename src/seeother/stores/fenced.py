@@ -1,0 +1,53 @@
+"""Fenced: a claim of its own, and Settle inside the app's transaction.
+
+For views that take long. The claim is a short transaction with a lease, so nothing is locked while
+the view thinks; the view's own transaction begins with its first write and ends with the row's step
+from claimed to settled. If the lease ran out meanwhile and somebody took over, that step finds
+another fence: it is refused, and the effect is rolled back with it. Two commits instead of one,
+exactly once all the same.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ..core import ops
+from .base import Transaction
+from .connect import translated
+from .rows import SQLWork
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteStore
+
+
+class Fenced:
+    """The store with its Settle inside a transaction of the app; all else is its own."""
+
+    def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:
+        self._store, self._transaction = store, transaction
+
+    def perform(self, op: ops.Op[Any]) -> Any:
+        """Settle with the effect; a failed attempt takes the effect back before it says so."""
+        if isinstance(op, ops.Settle):
+            return self.settle(op)
+        if op.verb in ("abandon", "doubt"):
+            self._undo()
+        return self._store.perform(op)
+
+    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
+        """The row's step beside the effect, then COMMIT; with another fence, ROLLBACK."""
+        with translated():
+            self._transaction.begin()
+            work = SQLWork(self._store, self._transaction.raw)
+            reply: ops.Done | ops.Fenced = work.hold(op)
+            if isinstance(reply, ops.Fenced):
+                self._undo()
+            else:
+                self._transaction.commit()
+            return reply
+
+    def _undo(self) -> None:
+        with suppress(sqlite3.Error):
+            self._transaction.rollback()

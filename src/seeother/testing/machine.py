@@ -1,0 +1,276 @@
+"""A store and the model, side by side, through thousands of random steps.
+
+The model is the memory store: the pure transition table and four dicts. `StoreMachine` sends the
+same ops to both, on one clock that steps and leases that run out, from holders that were long taken
+over, and compares every answer. What both could get wrong together is checked against the
+invariants of the protocol: an accepted outcome is final (I4, I5), a stale fence never overwrites
+(I10), fences never decrease while a row lives (I11).
+
+    class Machine(StoreMachine):
+        def make(self, clock):
+            return MyStore(clock=clock)
+
+    TestMachine = Machine.TestCase
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from ..core.ops import (
+    Abandon,
+    Busy,
+    Claim,
+    Close,
+    Done,
+    Doubt,
+    Echo,
+    Fenced,
+    Granted,
+    Lookup,
+    Op,
+    Open,
+    Opened,
+    Rearm,
+    Renew,
+    Resolve,
+    Settle,
+    Settled,
+    Take,
+)
+from ..core.values import ACCEPTED, REJECTED, Changes, Flash, Key, Outcome, Receipt, SessionWrite
+from ..stores.base import Clock, Store
+from ..stores.memory import MemoryStore
+from .harness import ANN, BOB, LEASE, PATIENCE, WHOLE, FakeClock, key, named
+
+KEYS: Final = (key("one", WHOLE), key("two", WHOLE), key("two"))
+STEPS: Final = (0.25, 1.0, 5.0, 5.25, 10.0, 10.25, LEASE, 60.0)
+NAMES: Final = ("a", "b.c", "$")
+
+keys = st.sampled_from(KEYS)
+inputs = st.sampled_from((named("input"), named("edited")))
+visitors = st.sampled_from((ANN, BOB))
+sids = st.sampled_from((named("sid 1"), named("sid 2")))
+lease_ids = st.sampled_from((b"l1", b"l2"))
+kinds = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED))
+texts = st.lists(st.builds(Flash, st.text(max_size=5), link=st.none() | st.just("/l")), max_size=2)
+changes = st.builds(
+    Changes,
+    st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=3), max_size=2).map(
+        lambda values: tuple(values.items())
+    ),
+    st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(tuple),
+    st.booleans(),
+)
+writes = st.none() | st.builds(SessionWrite, sids, changes, st.booleans())
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Random steps on a store and on the model; override `make`, and `end` to clean up."""
+
+    grants: Bundle[tuple[Claim, Granted]] = Bundle("grants")
+    receipts: Bundle[bytes] = Bundle("receipts")
+
+    def make(self, clock: Clock) -> Store:
+        """A new, empty store on this clock. Override this."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Take away what `make` has left on disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.real, self.model = self.make(self.clock), MemoryStore(clock=self.clock)
+        self.count = 0
+        self.fences: dict[Key, int] = {}
+        self.final: dict[Key, Outcome] = {}
+
+    def teardown(self) -> None:
+        """Close the store."""
+        self.real.shut()
+        self.end()
+
+    def both(self, op: Op[Any]) -> Any:
+        """The same op to both; the answer, if it is one."""
+        real, model = self.real.perform(op), self.model.perform(op)
+        assert not isinstance(real, Busy), f"{op} found nobody else, and yet was busy"
+        assert real == model, f"{op}: {real}, but the model says {model}"
+        return real
+
+    # The ledger ------------------------------------------------------------------------------
+
+    @rule(
+        target=grants,
+        where=keys,
+        fp=inputs,
+        takeover=st.booleans(),
+        retry_safe=st.booleans(),
+        page_keeping=st.booleans(),
+    )
+    def claim(self, where: Key, fp: bytes, **how: bool) -> Any:
+        """Somebody asks to run it."""
+        self.count += 1
+        claim = Claim(where, fp, named(f"claim {self.count}"), LEASE, PATIENCE, **how)
+        reply = self.both(claim)
+        if not isinstance(reply, Granted):
+            return claim, Granted(0, claim.claim_id)
+        assert reply.fence > self.fences.get(where, 0)
+        assert where not in self.final or how["page_keeping"]
+        self.final.pop(where, None)
+        self.fences[where] = reply.fence
+        return claim, reply
+
+    @rule(
+        target=receipts,
+        held=grants,
+        kind=kinds,
+        visitor=visitors,
+        messages=texts,
+        draft=st.sampled_from((b"", b"d")),
+        session=writes,
+        keep=st.sampled_from((True, True, True, False)),
+    )
+    def settle(
+        self,
+        held: tuple[Claim, Granted],
+        kind: Any,
+        visitor: bytes,
+        messages: list[Flash],
+        draft: bytes,
+        session: SessionWrite | None,
+        *,
+        keep: bool,
+    ) -> bytes:
+        """Somebody who was granted once says how it ended."""
+        (claim, grant), new = held, self._new()
+        outcome = Outcome(kind, 303, f"/{self.count}", new)
+        left = Receipt(new, visitor, claim.key, claim.fingerprint, tuple(messages), draft)
+        more = (outcome, left, session, claim.page_keeping)
+        reply = self.both(Settle(claim.key, grant, claim.fingerprint, *more, keep=keep))
+        if isinstance(reply, Fenced):
+            assert self.final.get(claim.key) in (None, reply.winner)
+        elif not keep:
+            self._forget(claim.key)
+        elif kind == ACCEPTED:
+            assert claim.key not in self.final
+            self.final[claim.key] = outcome
+        return new
+
+    @rule(held=grants)
+    def abandon(self, held: tuple[Claim, Granted]) -> None:
+        """Somebody who was granted once gives it back."""
+        self._given_back(Abandon(held[0].key, held[1]))
+
+    @rule(held=grants)
+    def doubt(self, held: tuple[Claim, Granted]) -> None:
+        """Somebody who was granted once does not know."""
+        self.both(Doubt(held[0].key, held[1]))
+
+    @rule(held=grants)
+    def renew(self, held: tuple[Claim, Granted]) -> None:
+        """Somebody who was granted once is still at it."""
+        self.both(Renew(held[0].key, held[1], LEASE))
+
+    @rule(where=keys, happened=st.booleans())
+    def resolve(self, where: Key, *, happened: bool) -> None:
+        """An operator found out."""
+        outcome = Outcome(ACCEPTED, 303, "/resolved") if happened else None
+        reply = self._given_back(Resolve(where, happened, outcome), gone=not happened)
+        if isinstance(reply, Done) and outcome is not None:
+            self.final[where] = outcome
+
+    @rule(where=keys, fp=inputs, page_keeping=st.booleans(), mark=receipts, visitor=visitors)
+    def lookup(
+        self, where: Key, fp: bytes, mark: bytes, visitor: bytes, *, page_keeping: bool
+    ) -> None:
+        """Somebody looks, from the page behind a receipt."""
+        echo = Echo(mark, named("input"), visitor, 1.0)
+        self.both(Lookup(where, fp, PATIENCE, page_keeping, echo))
+
+    # Messages, sessions, time ----------------------------------------------------------------
+
+    @rule(target=receipts, visitor=visitors, messages=texts, session=writes)
+    def leave(self, visitor: bytes, messages: list[Flash], session: SessionWrite | None) -> bytes:
+        """A page leaves a receipt."""
+        new = self._new()
+        self.both(Close(session, Receipt(new, visitor, None, b"", tuple(messages))))
+        return new
+
+    @rule(visitor=visitors, marks=st.lists(receipts, max_size=3), lease_id=lease_ids)
+    def take(self, visitor: bytes, marks: list[bytes], lease_id: bytes) -> None:
+        """A page takes messages."""
+        self.both(Take(visitor, tuple(marks), lease_id, LEASE))
+
+    @rule(
+        shown=st.lists(receipts, max_size=2),
+        unshown=st.lists(receipts, max_size=2),
+        lease_id=lease_ids,
+        session=writes,
+    )
+    def close(
+        self,
+        shown: list[bytes],
+        unshown: list[bytes],
+        lease_id: bytes,
+        session: SessionWrite | None,
+    ) -> None:
+        """A page ends."""
+        self.both(Close(session, None, tuple(shown), tuple(unshown), lease_id))
+
+    @rule(mark=receipts)
+    def rearm(self, mark: bytes) -> None:
+        """A replay shows a message once more."""
+        self.both(Rearm(mark, 10.0))
+
+    @rule(mark=consumes(receipts), visitor=visitors, orphans=st.booleans())
+    def open(self, mark: bytes, visitor: bytes, *, orphans: bool) -> None:
+        """A page opens."""
+        self._open(Open(visitor, None, mark, messages=True, orphans=orphans))
+
+    @rule(seconds=st.sampled_from(STEPS))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.clock.tick(seconds)
+
+    @invariant()
+    def sessions_are_equal(self) -> None:
+        """Both hold the same sessions and the same messages for everybody."""
+        for sid, visitor in ((named("sid 1"), ANN), (named("sid 2"), BOB)):
+            self._open(Open(visitor, sid, orphans=True, orphan_age=0.0))
+
+    @invariant()
+    def final_is_final(self) -> None:
+        """Who was told that it is accepted, and asks again, is told the same."""
+        for where, outcome in self.final.items():
+            row = self.model.rows[where]
+            reply = self.real.perform(Lookup(where, row.fingerprint, PATIENCE))
+            assert isinstance(reply, Settled)
+            assert reply.outcome == outcome
+
+    def _open(self, op: Open) -> None:
+        real, model = self.real.perform(op), self.model.perform(op)
+        assert _sorted(real) == _sorted(model), f"{op}: {real}, but the model says {model}"
+
+    def _given_back(self, op: Abandon | Resolve, *, gone: bool = True) -> Any:
+        reply = self.both(op)
+        if isinstance(reply, Done) and gone and op.key not in self.model.rows:
+            self._forget(op.key)
+        return reply
+
+    def _forget(self, where: Key) -> None:
+        self.fences.pop(where, None)
+        self.final.pop(where, None)
+
+    def _new(self) -> bytes:
+        self.count += 1
+        return named(f"{self.count}", 8)
+
+
+def _sorted(opened: Opened) -> Any:
+    """The keys of a session have no order."""
+    session = None if opened.session is None else dict(opened.session)
+    return session, opened.draft, opened.waiting

@@ -1,0 +1,49 @@
+"""The memory store: the whole contract, and what only memory is."""
+
+import pytest
+
+from seeother.core.ops import Busy, Lookup, Settle, Unknown
+from seeother.errors import StoreBusy
+from seeother.stores import open_store
+from seeother.stores.base import Clock, Joinable
+from seeother.stores.memory import MemoryStore
+from seeother.testing import StoreContract
+from seeother.testing.harness import PATIENCE, claim, key, named, outcome
+
+
+class TestMemory(StoreContract):
+    def make(self, clock: Clock) -> MemoryStore:
+        return MemoryStore(clock=clock)
+
+
+def test_a_url_makes_a_new_one() -> None:
+    """`memory://` is a store of its own each time, not a shared one."""
+    one, other = open_store("memory://"), open_store("memory://")
+    one.claim(claim())
+    assert other.lookup(Lookup(key(), named("input"), PATIENCE)) == Unknown()
+    one.shut()
+
+
+def test_there_is_nothing_to_join() -> None:
+    """Memory has no transaction of an app, and does not pretend to have one."""
+    assert not hasattr(MemoryStore, Joinable.within.__name__)
+
+
+def test_a_held_lock_is_busy() -> None:
+    """A writer that cannot have the lock says so at once; a reader does not need it."""
+    store = MemoryStore()
+    grant = store.perform(claim())
+    with store._lock:
+        assert store.claim(claim(by="another")) == Busy()
+        lookup = Lookup(key("other"), named("input"), PATIENCE)
+        assert store.lookup(lookup) == Unknown()
+        with pytest.raises(StoreBusy):
+            store.settle(Settle(key(), grant, named("input"), outcome()))
+
+
+def test_an_error_gives_the_lock_back() -> None:
+    """Whatever goes wrong inside a step, the next one gets the lock."""
+    store = MemoryStore()
+    with pytest.raises(AttributeError):
+        store.claim(None)  # type: ignore[arg-type]
+    assert not store._lock.locked()
