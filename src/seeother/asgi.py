@@ -32,7 +32,7 @@ KEY = "seeother"
 class SeeOther:
     """ASGI middleware; all settings are keyword arguments (`seeother.core.policy`).
 
-    `mode` "joined": `once` claims inside the app, the middleware checks, reads and plants.
+    `mode` "joined" or "fenced": `once` claims inside the app, the middleware checks, reads, plants.
     `mode` "separate" (the default): every form submission is claimed here, in the store's own
     database, and the app needs no change.
 
@@ -44,8 +44,8 @@ class SeeOther:
         self.app = app
         self.driver = Driver()
         self._given = Policy.of(policy)
-        if self._given.mode in ("fenced", "hooked"):
-            raise PolicyError(f'mode "{self._given.mode}" needs `once`: use mode="joined" here')
+        if self._given.mode == "hooked":
+            raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
         self._running: set[asyncio.Task[None]] = set()
 
     @cached_property

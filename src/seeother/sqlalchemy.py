@@ -4,9 +4,14 @@ On SQLite the driver's own idea of transactions is switched off (isolation level
 BEGIN IMMEDIATE is said explicitly: with pysqlite's default a savepoint as first write is visible at
 once and survives a rollback, and a SELECT followed by an INSERT fails at once under contention.
 
+`Transaction` begins at once (joined). `LateTransaction` begins with the first statement that may
+write (fenced): a view that thinks for long before that locks nobody out, and has no old snapshot
+that a write could conflict with.
+
 The transaction belongs to `once`. A view that calls `connection.commit()` itself would publish its
 effect without its row, and after its `rollback()` every later statement would commit by itself, so
-both calls raise. `connection.begin_nested()` is there for the view: savepoints work.
+both calls raise. Savepoints work (`connection.begin_nested()`), and so does an ORM session bound to
+the connection: its `commit()` flushes, and the transaction goes on.
 """
 
 from __future__ import annotations
@@ -19,10 +24,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from .errors import StoreDown, StoreError
+from .errors import StoreBusy, StoreDown, StoreError
 from .stores.connect import begin, outage
 
 ENDS: Final = ("commit", "rollback")
+READS: Final = ("SELECT", "PRAGMA", "EXPLAI", "SAVEPO", "RELEAS")
 
 
 class Transaction:
@@ -41,9 +47,10 @@ class Transaction:
     @property
     def connection(self) -> Connection:
         """The SQLAlchemy connection that the view works with."""
-        if self._connection is None or self._connection.closed:
+        opened = self._connection
+        if opened is None or opened.closed or opened.invalidated:
             raise StoreDown("the transaction is not open (any more)")
-        return self._connection
+        return opened
 
     @property
     def raw(self) -> Any:
@@ -53,15 +60,14 @@ class Transaction:
     def begin(self) -> bool:
         """Check a connection out and BEGIN; False (and no connection) if the database is busy.
 
-        A pool without a free connection counts as busy too.
+        A pool without a free connection counts as busy too. Nothing happens where it is open.
         """
+        if self._connection is not None:
+            return True
         try:
-            opened = self._engine.connect()
-        except PoolTimeout:
+            self._check_out()
+        except StoreBusy:
             return False
-        except DBAPIError as error:
-            raise outage_of(error) or error from error
-        self._connection = opened.execution_options(isolation_level="AUTOCOMMIT")
         try:
             begun = begin(self.raw)
         except BaseException:
@@ -69,10 +75,19 @@ class Transaction:
             raise
         if not begun:
             self._close()
-            return False
+        return begun
+
+    def _check_out(self) -> None:
+        try:
+            opened = self._engine.connect()
+        except PoolTimeout as error:
+            raise StoreBusy("the engine's pool has no free connection") from error
+        except DBAPIError as error:
+            raise outage_of(error) or error from error
+        self._connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection.begin()  # no statement in AUTOCOMMIT: it tells ORM sessions what they join
         for name in ENDS:
             event.listen(self._connection, name, _refuse)
-        return True
 
     def commit(self) -> None:
         """COMMIT, then give the connection back."""
@@ -95,6 +110,36 @@ class Transaction:
                 if event.contains(connection, name, _refuse):
                     event.remove(connection, name, _refuse)
             connection.close()
+
+
+class LateTransaction(Transaction):
+    """A transaction that begins with its first write, waiting `patience` seconds for the lock."""
+
+    def __init__(self, engine: Engine, patience: float) -> None:
+        super().__init__(engine)
+        self._patience = patience
+
+    def open(self) -> None:
+        """Check a connection out. Raises StoreBusy where the pool has none."""
+        if self._connection is None:
+            self._check_out()
+            event.listen(self.connection, "before_cursor_execute", self._before)
+
+    def begin(self) -> bool:
+        """BEGIN now, if nothing was written yet. Raises StoreBusy past the patience."""
+        self.open()
+        if not self.raw.in_transaction and not begin(self.raw, int(self._patience * 1000)):
+            raise StoreBusy("another writer held the database for the whole patience")
+        return True
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            event.remove(self._connection, "before_cursor_execute", self._before)
+        super()._close()
+
+    def _before(self, _connection: Connection, _cursor: object, statement: str, *_: Any) -> None:
+        if not statement.lstrip()[:6].upper().startswith(READS):
+            self.begin()
 
 
 def outage_of(error: BaseException) -> StoreError | None:

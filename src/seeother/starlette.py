@@ -11,21 +11,20 @@ def save(connection, visit):
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 from starlette.responses import Response as StarletteResponse
 
-from .core.flows import submission
 from .core.ops import Handle
 from .core.values import Handled, Response
+from .effect import Effect
 from .errors import PolicyError, SeeOtherError
-from .setup import performing
-from .sqlalchemy import Transaction, outage_of
 from .visit import Visit
 
-Effect: TypeAlias = Callable[..., Response | StarletteResponse]
+View: TypeAlias = Callable[..., Response | StarletteResponse]
 
 
 def visit_of(request: HTTPConnection) -> Visit:
@@ -36,40 +35,32 @@ def visit_of(request: HTTPConnection) -> Visit:
     return visit
 
 
-async def once(
-    request: HTTPConnection, engine: Engine, fn: Effect, *args: Any
-) -> StarletteResponse:
-    """Run `fn(connection, visit, *args)` exactly once for this submission (mode joined).
+async def once(request: HTTPConnection, engine: Engine, fn: View, *args: Any) -> StarletteResponse:
+    """Run `fn(connection, visit, *args)` exactly once for this submission (joined or fenced).
 
     Its effect, its answer, its messages and its session changes are ONE transaction of `engine`;
-    `fn` is a plain function, runs on seeother's writer thread and returns a response. A duplicate
+    `fn` is a plain function that runs on a thread of seeother's and returns a response. A duplicate
     gets the recorded answer and `fn` is not called. Whatever `fn` raises rolls everything back and
     is raised here; a locked or full database becomes the resend page with status 503.
     """
-    visit = visit_of(request)
-    if visit.entry is None:
-        raise PolicyError("once() is for unsafe methods: a GET submits nothing")
-    outer = request.scope["seeother.outer"]
-    transaction = Transaction(engine)
+    visit, outer = visit_of(request), request.scope["seeother.outer"]
+    effect = Effect(visit, outer, engine, fn, args, core_response)
 
-    def within(_op: Handle) -> Handled:
-        try:
-            answer = fn(transaction.connection, visit, *args)
-        except Exception as error:
-            raise outage_of(error) or error from error
-        return visit.handled(core_response(answer))
+    async def aside(op: Handle) -> Handled:
+        handled: Handled = await outer.driver.aview(partial(effect.view, op))
+        return handled
 
+    joined = effect.mode == "joined"
     try:
-        perform = performing(outer.store.within(transaction).perform, visit.policy)
         answer = await outer.driver.arun(
-            submission(visit.entry, visit.policy), perform, within=within
+            effect.flow(),
+            effect.perform,
+            handle=None if joined else aside,
+            within=effect.view if joined else None,
         )
     except SeeOtherError as error:
-        visit.forget()
-        visit.word = error.reason
-        return to_starlette(visit.refusal(error))
-    visit.settled, visit.word = answer.cookies, answer.word
-    return to_starlette(answer.response if answer.handled else visit.complete(answer.response))
+        return to_starlette(effect.refused(error))
+    return to_starlette(effect.settled(answer))
 
 
 def core_response(response: Response | StarletteResponse) -> Response:

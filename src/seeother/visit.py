@@ -15,6 +15,7 @@ there is to read was fetched before the view ran, what it leaves is collected af
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, cast, get_args
 
 from . import pages
@@ -35,11 +36,12 @@ from .core.seal import can_seal, unseal
 from .core.session import Session
 from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
-from .core.values import Draft, Flash, Handled, Key, Response, SessionWrite
+from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
 from .core.waiting import Fate, cut_wait, waited
 from .errors import OutcomeUnknown, Refused, SeeOtherError, StoreError
 from .hold import can_plant
 
+TOUCHES: Final = 14  # a busy session is touched about once a day, by unsafe requests only
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
 
 
@@ -299,11 +301,28 @@ class Visit:
         )
 
     def _session_write(self) -> SessionWrite | None:
-        changes = self._session.changes() if self._session is not None else None
-        if not changes:
-            return None
-        if self._opened.session is not None and self.greeting.sid is not None:
-            return SessionWrite(session_id(self.greeting.sid), changes)
+        """What this visit did to its session, and under which id it goes on."""
+        session, old = self._session, self._session_id()
+        changes = session.changes() if session is not None else Changes()
+        rotated = session is not None and session.rotated and old is not None
+        if old is None:
+            return self._begun(changes) if changes.sets or changes.updates else None
+        if changes.cleared:  # signed out: what is set afterwards belongs to somebody else
+            kept = changes.sets or changes.updates
+            write = self._begun(changes) if kept else SessionWrite(old, Changes())
+            return replace(write, ends=old)
+        if rotated:
+            self._new_sid = self.greeting.request.entropy(COOKIE_BYTES)
+            return SessionWrite(session_id(self._new_sid), changes, moves=old)
+        idle = self.greeting.unsafe and self._opened.unseen > self.policy.session_idle / TOUCHES
+        return SessionWrite(old, changes) if changes or idle else None
+
+    def _session_id(self) -> bytes | None:
+        """The id of the session that was opened; an unknown id is as good as none."""
+        opened = self._opened.session is not None and self.greeting.sid is not None
+        return session_id(self.greeting.sid or b"") if opened else None
+
+    def _begun(self, changes: Changes) -> SessionWrite:
         self._new_sid = self.greeting.request.entropy(COOKIE_BYTES)
         return SessionWrite(session_id(self._new_sid), changes, fresh=True)
 
@@ -311,9 +330,11 @@ class Visit:
         greeting, out = self.greeting, []
         if self._rendered and greeting.visitor is None and self._visitor is not None:
             out.append(self._cookie(greeting.names.visitor, self._visitor, VISITOR_SECONDS))
-        if write is not None and write.fresh:
+        if write is not None and self._new_sid:
             seconds = int(self.policy.session_idle)
             out.append(self._cookie(greeting.names.session, self._new_sid, seconds))
+        elif write is not None and write.ends is not None:
+            out.append(SetCookie.expired(greeting.names.session, secure=greeting.secure))
         return tuple(out)
 
     def _cookie(self, name: str, value: bytes, seconds: int) -> SetCookie:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from .core.body import Body, is_form
 from .core.entry import greet
-from .core.flows import Answer, submission
+from .core.flows import Answer
 from .core.ops import Handle
 from .core.policy import Policy
 from .core.values import Handled, Request, Response
@@ -59,8 +59,8 @@ class SeeOther:
         self.app = app
         self.driver = Driver()
         self._given = Policy.of(policy)
-        if self._given.mode in ("fenced", "hooked"):
-            raise PolicyError(f'mode "{self._given.mode}" needs `once`: use mode="joined" here')
+        if self._given.mode == "hooked":
+            raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
 
     @cached_property
     def _prepared(self) -> tuple[Policy, Store]:
@@ -270,36 +270,24 @@ class Rest:
 
 
 def once(environ: Environ, engine: Engine, fn: Callable[..., Response], *args: Any) -> Sent:
-    """Run `fn(connection, visit, *args)` exactly once for this submission (mode joined).
+    """Run `fn(connection, visit, *args)` exactly once for this submission (joined or fenced).
 
     Effect, answer, messages and session changes are ONE transaction of `engine`. Returns a WSGI
     response: `return once(environ, engine, save)(environ, start_response)`. A duplicate gets the
     recorded answer; whatever `fn` raises rolls everything back and is raised here.
     """
-    from .sqlalchemy import Transaction, outage_of  # noqa: PLC0415 - an extra
+    from .effect import Effect  # noqa: PLC0415 - SQLAlchemy is an extra
 
     visit, outer = environ.get(KEY), environ.get(f"{KEY}.outer")
     if not isinstance(visit, Visit) or outer is None:
         raise PolicyError("no visit: put seeother.wsgi.SeeOther around the app")
-    if visit.entry is None:
-        raise PolicyError("once() is for unsafe methods: a GET submits nothing")
-    transaction = Transaction(engine)
-
-    def handle(_op: Handle) -> Handled:
-        try:
-            return visit.handled(fn(transaction.connection, visit, *args))
-        except Exception as error:
-            raise outage_of(error) or error from error
-
+    effect = Effect(visit, outer, engine, fn, args, lambda answer: answer)
+    single = effect.mode == "joined"
     try:
-        perform = performing(outer.store.within(transaction).perform, visit.policy)
-        answer = outer.driver.run(submission(visit.entry, visit.policy), perform, handle)
+        answer = outer.driver.run(effect.flow(), effect.perform, effect.view, single_writer=single)
     except SeeOtherError as error:
-        visit.forget()
-        visit.word = error.reason
-        return Sent(visit.refusal(error))
-    visit.settled, visit.word = answer.cookies, answer.word
-    return Sent(answer.response if answer.handled else visit.complete(answer.response))
+        return Sent(effect.refused(error))
+    return Sent(effect.settled(answer))
 
 
 class Sent:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import Connection, Engine, event
@@ -24,6 +25,7 @@ from seeother.visit import Visit
 from tests.board.hosted import Hosted
 from tests.board.visitor import Page, Visitor
 from tests.board.wire import FORM, ask, exchange, head, post, request
+from tests.browser.polling import until
 from tests.browser.server import Board, rows
 
 POSTED = "Your message was posted."
@@ -285,6 +287,40 @@ def test_a_file_replaced_by_garbage_is_a_friendly_page(tmp_path: Path) -> None:
                 no_secrets(read.source)
             kept = not_saved(ann.submit(page, message="after"), "after", page.form.fields[FIELD])
             assert kept.title
+
+
+# A client that leaves ----------------------------------------------------------------------------
+
+
+def test_a_view_whose_client_left_runs_to_its_end(
+    board: Hosted, ann: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection dies while the view runs: the message is stored, and a retry gets its outcome.
+
+    The view is held until the server has noticed that the client is gone.
+    """
+    page, save = ann.get(), board_app.save
+    entered, gate = threading.Event(), threading.Event()
+
+    def slow_save(connection: Connection, visit: Visit) -> Response:
+        entered.set()
+        assert gate.wait(30)
+        return save(connection, visit)
+
+    monkeypatch.setattr(board_app, "save", slow_save)
+    cookie = "; ".join(f"{c.name}={c.value}" for c in ann.client.cookies.jar)
+    body = urlencode(page.form.filled(message="gone")).encode()
+    headers = {"cookie": cookie, "origin": ann.url.rstrip("/"), "sec_fetch_site": "same-origin"}
+    with socket.create_connection(("127.0.0.1", board.port)) as peer:
+        peer.sendall(request("POST", page.form.action, board.port, body, **headers))
+        assert entered.wait(30)
+    ask(board.port, "GET", "/m/1")  # whatever was on the wire before has been read
+    gate.set()
+    until(lambda: board.messages("gone") == 1, "the message is stored")
+    answers = [ann.submit(page, message="gone") for _ in range(2)]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert ann.follow(answers[0]).said == [POSTED]
+    assert board.messages() == 1
 
 
 # A view that fails -------------------------------------------------------------------------------

@@ -111,6 +111,10 @@ class Person(ABC):
         """The screen when nothing moves any more: no request under way, the page complete."""
         return at_rest(self._rest, "a page at rest")[0]
 
+    def sees_now(self) -> Screen:
+        """The screen as soon as its page is complete, whatever else is under way."""
+        return until(lambda: (found := self.look()) and found.ready and found, "a page")
+
     def _rest(self) -> tuple[Screen, int] | None:
         screen, begun = self.look(), len(self.proxy.begun())
         calm = screen is not None and screen.ready and self.proxy.idle

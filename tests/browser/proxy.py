@@ -129,6 +129,7 @@ class Proxy:
         self._rules: list[_Rule] = []
         self._pages: dict[str, bytes] = {}
         self._begun: list[Request] = []
+        self._answered: list[Exchange] = []
         self._exchanges: list[Exchange] = []
         self._gates: list[threading.Event] = []
         self._clients: set[socket.socket] = set()
@@ -182,6 +183,11 @@ class Proxy:
         with self._lock:
             return [one for one in self._begun if method in {None, one.method}]
 
+    def answered(self) -> list[Exchange]:
+        """What the server has answered, also what is still held back from the browser."""
+        with self._lock:
+            return list(self._answered)
+
     @property
     def idle(self) -> bool:
         """Is nothing under way?"""
@@ -205,6 +211,8 @@ class Proxy:
             exchange = replace(exchange, status=200, headers=(HTML,), body=own)
         elif exchange.fault.forward:
             exchange = _ask(self.upstream, exchange)
+        with self._lock:
+            self._answered.append(exchange)
         _hold(exchange.fault.after)
         with self._lock:
             self._exchanges.append(exchange)

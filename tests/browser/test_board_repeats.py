@@ -59,6 +59,8 @@ def test_double_click_while_the_board_is_slow(
     """The second click comes while the first submission is being saved: it gets its answer."""
     person.write("twice")
     person.press(2, gap=gap)
+    # Clicks that come very close together are one submission in Chromium.
+    until(lambda: person.posts() >= (2 if gap > 0.1 else 1), "the POSTs")
     until(lambda: slow.entered, "a submission in the view")
     slow.gate.set()
     posted_once(person, board, "twice")
@@ -136,7 +138,7 @@ def test_enter_ten_times_while_the_board_is_slow(
     """Ten Enters into a board that is busy saving: the answer to the last one is the right one."""
     person.write("ten times", name="Ann")
     person.enter("name", 10)
-    until(lambda: slow.entered, "a submission in the view")
+    until(lambda: slow.entered and person.posts() > 1, "a submission in the view, others behind it")
     slow.gate.set()
     posted_once(person, board, "ten times")
     assert slow.entered == 1

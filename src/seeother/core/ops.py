@@ -110,11 +110,15 @@ class Fenced:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a visit starts with: its session, the draft under its mark, the receipts to take."""
+    """What a visit starts with: its session, the draft under its mark, the receipts to take.
+
+    `unseen`: seconds since the session was written last.
+    """
 
     session: tuple[tuple[str, bytes], ...] | None = None
     draft: bytes = b""
     waiting: tuple[bytes, ...] = ()
+    unseen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

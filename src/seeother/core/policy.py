@@ -225,6 +225,7 @@ KINDS: Final = (
     _one_of(303, 302, names="redirect_status"),
     Kind(_text, "a text", "namespace"),
     Kind(_text, "a URL", "store", optional=True),
+    Kind(_text, "a name", "cookie_name", optional=True),
     Kind(_word, "None, or a word of letters, digits, - and _", "mark", optional=True),
     Kind(_origin, "an origin like 'https://app.example'", "public_origin", optional=True),
     Kind(_text, "a list of host names", "hosts", many=True, optional=True),
@@ -262,7 +263,7 @@ def _secrets(given: object, *, debug: bool) -> Iterator[bytes]:
         if fault and not debug:
             raise PolicyError(fault)
         if fault:
-            warnings.warn(fault, stacklevel=5)
+            warnings.warn(fault, stacklevel=4)
         yield secret
 
 

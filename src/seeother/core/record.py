@@ -90,19 +90,17 @@ def judge_answer(handled: Handled) -> Verdict:
 def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> Record:
     """Outcome, receipt and final answer of a submission that is about to be settled."""
     greeting, redirects = entry.greeting, _redirects(handled.response)
-    kind = ACCEPTED if verdict is Verdict.ACCEPT else REJECTED
+    draft = handled.draft if redirects else None
+    receipt = _receipt(greeting, policy, handled.flashes, draft=draft, entry=entry)
     if redirects:
-        receipt = _receipt(greeting, policy, handled.flashes, draft=handled.draft, entry=entry)
         response, receipt = _landed(greeting, handled, receipt, policy)
     else:
-        receipt = _receipt(greeting, policy, handled.flashes, entry=entry)
-        receipt = receipt if handled.flashes else None
-        response = handled.response
-    cookies = (*handled.cookies, *_hint(greeting, receipt))
-    outcome = Outcome(
-        kind, response.status, _location(response), receipt.id if receipt is not None else None
-    )
+        response, receipt = handled.response, receipt if handled.flashes else None
+    kind = ACCEPTED if verdict is Verdict.ACCEPT else REJECTED
+    location = response.header(b"location") if redirects else None
+    outcome = Outcome(kind, response.status, location, receipt.id if receipt else None)
     keep = verdict is Verdict.ACCEPT or (verdict is Verdict.REJECT and redirects)
+    cookies = (*handled.cookies, *_hint(greeting, receipt))
     return Record(outcome, _guarded(response, handled, cookies), receipt, cookies, keep)
 
 
@@ -225,19 +223,17 @@ def _receipt(
     new = greeting.request.entropy(8)
     key = entry.key if entry is not None else None
     echo = echo_digest(policy.ring, visitor, entry.canonical) if entry and policy.echo else b""
-    kept = _sealed(draft, greeting, policy, visitor, new) if draft and can_seal() else b""
-    return Receipt(new, visitor_id, key, echo, messages, kept)
-
-
-def _sealed(draft: Draft, greeting: Greeting, policy: Policy, visitor: bytes, row: bytes) -> bytes:
-    return seal(
-        policy.ring,
-        pack_draft(draft, policy),
-        purpose="draft",
-        row=row,
-        visitor=visitor,
-        nonce=greeting.request.entropy(NONCE),
-    )
+    sealed = b""
+    if draft is not None and can_seal():
+        sealed = seal(
+            policy.ring,
+            pack_draft(draft, policy),
+            purpose="draft",
+            row=new,
+            visitor=visitor,
+            nonce=greeting.request.entropy(NONCE),
+        )
+    return Receipt(new, visitor_id, key, echo, messages, sealed)
 
 
 def pack_draft(draft: Draft, policy: Policy) -> bytes:

@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from .values import Changes
+from .values import Changes, Update
 
 
 def dump_json(value: Any) -> bytes:
@@ -38,7 +38,7 @@ class Session(MutableMapping[str, Any]):
     >>> session["cart"].append(2)
     >>> del session["name"]
     >>> session.changes()
-    Changes(sets=(('cart', b'[1,2]'),), deletes=('name',), cleared=False)
+    Changes(sets=(('cart', b'[1,2]'),), deletes=('name',), cleared=False, updates=())
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class Session(MutableMapping[str, Any]):
         self._live: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._cleared = False
+        self._updates: list[tuple[str, Update]] = []
+        self.rotated = False
         self._dump, self._load = dump, load
 
     def __getitem__(self, name: str) -> Any:
@@ -67,12 +69,14 @@ class Session(MutableMapping[str, Any]):
             raise TypeError(f"session keys are strings, not {type(name).__name__}")
         self._gone.discard(name)
         self._live[name] = value
+        self._forget_updates(name)
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
         self._live.pop(name, None)
         self._gone.add(name)
+        self._forget_updates(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._live or (name in self._stored and name not in self._gone)
@@ -88,15 +92,55 @@ class Session(MutableMapping[str, Any]):
         """Forget everything, also what another request adds until this one is written."""
         self._live.clear()
         self._gone = set(self._stored)
+        self._updates = []
         self._cleared = True
+
+    def change(self, name: str, fn: Callable[[Any], Any], default: Any = None) -> None:
+        """Read, modify and write one key exactly: no concurrent change is lost (S2).
+
+        `fn` gets what the store holds when this visit is written, or `default`, and returns the new
+        value; it may run more than once and must have no effect of its own. The visit itself sees
+        `fn` of what it read.
+
+        >>> session = Session([("visits", b"1")])
+        >>> session.change("visits", lambda n: n + 1, default=0)
+        >>> session["visits"]
+        2
+        """
+
+        def update(stored: bytes | None) -> bytes:
+            return self._dump(fn(default if stored is None else self._load(stored)))
+
+        value = fn(self.get(name, default))
+        earlier = [one for one in self._updates if one[0] == name]
+        if name in self._live and not earlier and self._differs(name, self._dump(self._live[name])):
+            self[name] = value  # it was set before: nothing of the store is left to be read
+            return
+        kept = self._updates
+        self[name] = value
+        self._updates = [*kept, (name, update)]
+
+    def rotate(self) -> None:
+        """Go on under a new id from this answer on; to be called when somebody signs in or out.
+
+        The old id is that of an anonymous stranger afterwards. A visit that began before may still
+        add its own changes, and reads nothing (security rule 1).
+        """
+        self.rotated = True
 
     def changes(self) -> Changes:
         """What this visit changed, as serialised rows."""
-        dumped = [(name, self._dump(value)) for name, value in self._live.items()]
+        updated = {name for name, _ in self._updates}
+        live = [(name, value) for name, value in self._live.items() if name not in updated]
+        dumped = [(name, self._dump(value)) for name, value in live]
         if self._cleared:
-            return Changes(tuple(dumped), cleared=True)
+            return Changes(tuple(dumped), cleared=True, updates=tuple(self._updates))
         sets = tuple((name, data) for name, data in dumped if self._differs(name, data))
-        return Changes(sets, tuple(sorted(self._gone & self._stored.keys())))
+        gone = tuple(sorted(self._gone & self._stored.keys()))
+        return Changes(sets, gone, updates=tuple(self._updates))
+
+    def _forget_updates(self, name: str) -> None:
+        self._updates = [one for one in self._updates if one[0] != name]
 
     def _differs(self, name: str, data: bytes) -> bool:
         stored = self._stored.get(name)

@@ -143,25 +143,38 @@ class Receipt:
         return bool(self.messages or self.draft)
 
 
+Update = Callable[[bytes | None], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one visit did to its session: replaced and deleted keys, or its whole end."""
+    """What one visit did to its session: keys set, deleted and updated, or all of them cleared.
+
+    `updates` are functions of what the store holds at the moment of writing (`session.change`).
+    """
 
     sets: tuple[tuple[str, bytes], ...] = ()
     deletes: tuple[str, ...] = ()
     cleared: bool = False
+    updates: tuple[tuple[str, Update], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sets or self.deletes or self.cleared)
+        return bool(self.sets or self.deletes or self.cleared or self.updates)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionWrite:
-    """A change set and the session it belongs to (hash of the cookie)."""
+    """A change set and the session it belongs to (ids are hashes of cookies).
+
+    `fresh`: this write creates the session. `moves`: it goes on under `sid` what was `moves` so far
+    (rotation). `ends`: this session ends; with `fresh`, `sid` is its successor and gets nothing.
+    """
 
     sid: bytes
     changes: Changes
     fresh: bool = False
+    moves: bytes | None = None
+    ends: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,24 @@ class Transaction(Protocol):
         """ROLLBACK if anything is open, and give the connection back; may be called again."""
 
 
+class Performs(Protocol):
+    """Whatever answers ops."""
+
+    def perform(self, op: ops.Op[Any]) -> Any:
+        """Answer any op."""
+        ...
+
+
+@runtime_checkable
 class Joinable(Store, Protocol):
     """A store whose rows may live inside the app's own transaction."""
 
-    def within(self, transaction: Transaction) -> Store:
+    def within(self, transaction: Transaction) -> Performs:
         """The same store, with Claim as its BEGIN and Settle as its COMMIT."""
+        ...
+
+    def fenced(self, transaction: Transaction) -> Performs:
+        """The same store, with a claim of its own and Settle as the transaction's COMMIT."""
         ...
 
 

@@ -48,14 +48,14 @@ def outage(error: sqlite3.Error) -> StoreBusy | StoreDown:
     return kind(f"{type(error).__name__}: {error}")
 
 
-def begin(connection: sqlite3.Connection) -> bool:
+def begin(connection: sqlite3.Connection, wait_ms: int = LOCK_MS) -> bool:
     """BEGIN IMMEDIATE, waiting at most 20 ms; False if another writer has the lock.
 
     The connection's own timeout stands again afterwards: reads need it (a reader that finds the WAL
     of a killed process waits for its recovery).
     """
     (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute(f"PRAGMA busy_timeout={LOCK_MS}")
+    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:

@@ -42,6 +42,7 @@ class Joined:
             if not self._transaction.begin():
                 return ops.Busy()
             try:
+                self._store.check(self._transaction.raw)
                 work = self._work()
                 self._row, answer = step(work.row(op.key), op, work.now)
                 reply: ops.ClaimReply = work.with_taken(answer)

@@ -18,14 +18,13 @@ from typing import Any
 from ..core.ledger import Row
 from ..core.values import Changes, Key, Receipt
 from .delivery import Delivery, Kept
-from .work import ORPHANS, Work
+from .work import ORPHANS, Head, Work
 from .workstore import LOCK_SECONDS, WorkStore
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    born: float
-    seen: float
+    head: Head
     values: Mapping[str, bytes]
 
 
@@ -105,9 +104,9 @@ class _MemoryWork(Work):
         )
         return list(islice(found, ORPHANS))
 
-    def head(self, sid: bytes) -> tuple[float, float] | None:
+    def head(self, sid: bytes) -> Head | None:
         found = self.store.sessions.get(sid)
-        return None if found is None else (found.born, found.seen)
+        return None if found is None else found.head
 
     def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
         found = self.store.sessions.get(sid)
@@ -118,8 +117,17 @@ class _MemoryWork(Work):
         kept = {} if before is None or changes.cleared else dict(before.values)
         for name in changes.deletes:
             kept.pop(name, None)
-        born = self.now if before is None else before.born
-        self.store.sessions[sid] = _Session(born, self.now, {**kept, **dict(changes.sets)})
+        born = self.now if before is None else before.head.born
+        values = {**kept, **dict(changes.sets)}
+        self.store.sessions[sid] = _Session(Head(born, self.now), values)
+
+    def move(self, old: bytes, new: bytes) -> None:
+        before = self.store.sessions[old]
+        self.store.sessions[new] = replace(before, head=replace(before.head, seen=self.now))
+        self.store.sessions[old] = _Session(Head(before.head.born, self.now, new), {})
+
+    def end(self, sid: bytes) -> None:
+        self.store.sessions.pop(sid, None)
 
     def expire(self) -> None:
         store, old = self.store, self.now - self.store.retention
@@ -129,5 +137,5 @@ class _MemoryWork(Work):
         for kept in [r for r in store.receipts.values() if r.delivery.settled_at < old]:
             del store.receipts[kept.id]
         idle = self.now - store.idle
-        for sid in [sid for sid, session in store.sessions.items() if session.seen <= idle]:
+        for sid in [sid for sid, session in store.sessions.items() if session.head.seen <= idle]:
             del store.sessions[sid]

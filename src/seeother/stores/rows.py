@@ -19,7 +19,7 @@ from ..core.values import (
 from . import schema
 from .connect import longest_retention
 from .delivery import Delivery, Kept, Stage
-from .work import EXPIRE_ROWS, ORPHANS, Work
+from .work import EXPIRE_ROWS, ORPHANS, Head, Work
 
 if TYPE_CHECKING:
     from .workstore import WorkStore
@@ -80,10 +80,10 @@ class SQLWork(Work):
         rows = self._all(schema.ORPHANS, visitor, self.now, self.now - age, ORPHANS)
         return [row[0] for row in rows]
 
-    def head(self, sid: bytes) -> tuple[float, float] | None:
-        """When a session was created and when it was last written."""
-        found: tuple[float, float] | None = self._one(schema.READ_HEAD, sid)
-        return found
+    def head(self, sid: bytes) -> Head | None:
+        """When a session was created and last written, and where it went."""
+        found = self._one(schema.READ_HEAD, sid)
+        return None if found is None else Head(*found)
 
     def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
         """The keys and values of a session."""
@@ -99,14 +99,24 @@ class SQLWork(Work):
         for name, value in changes.sets:
             self._run(schema.SET_KEY, sid, name, value)
 
+    def move(self, old: bytes, new: bytes) -> None:
+        """Rotate: everything goes to the new id, the old one keeps only where it went."""
+        self._run(schema.MOVE_HEAD, new, self.now, old)
+        self._run(schema.MOVE_KEYS, new, old)
+        self._run(schema.FORWARD, new, self.now, old)
+
+    def end(self, sid: bytes) -> None:
+        """Delete a session."""
+        self._run(schema.CLEAR_SESSION, sid)
+        self._run(schema.END_SESSION, sid)
+
     def expire(self) -> None:
         """Delete some rows that no valid token can name, receipts as old, and idle sessions."""
         old = self.now - max(self.store.retention, longest_retention(self._connection))
         self._run(schema.EXPIRE_LEDGER, max(0, int(old)).to_bytes(4, "big"), EXPIRE_ROWS)
         self._run(schema.EXPIRE_RECEIPTS, EXPIRE_ROWS, old)
         for row in self._all(schema.IDLE_SESSIONS, self.now - self.store.idle, EXPIRE_ROWS):
-            self._run(schema.CLEAR_SESSION, *row)
-            self._run(schema.END_SESSION, *row)
+            self.end(*row)
 
     def _run(self, sql: str, *args: Any) -> sqlite3.Cursor:
         return self._connection.execute(sql, args)

@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS so_receipt_waiting ON so_receipt(visitor) WHERE stage
 CREATE TABLE IF NOT EXISTS so_session(
   sid BLOB NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY(sid, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS so_session_head(
-  sid BLOB PRIMARY KEY, born REAL NOT NULL, seen REAL NOT NULL) WITHOUT ROWID;
+  sid BLOB PRIMARY KEY, born REAL NOT NULL, seen REAL NOT NULL, moved_to BLOB) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS so_session_idle ON so_session_head(seen)
 """
 
@@ -86,7 +86,10 @@ EXPIRE_RECEIPTS: Final = (
 )
 
 READ_SESSION: Final = "SELECT name, value FROM so_session WHERE sid=?"
-READ_HEAD: Final = "SELECT born, seen FROM so_session_head WHERE sid=?"
+READ_HEAD: Final = "SELECT born, seen, moved_to FROM so_session_head WHERE sid=?"
+MOVE_HEAD: Final = "INSERT INTO so_session_head(sid, born, seen) SELECT ?, born, ? FROM so_session_head WHERE sid=?"
+MOVE_KEYS: Final = "UPDATE so_session SET sid=? WHERE sid=?"
+FORWARD: Final = "UPDATE so_session_head SET moved_to=?, seen=? WHERE sid=?"
 TOUCH_SESSION: Final = (
     "INSERT INTO so_session_head(sid, born, seen) VALUES(?,?,?)"
     " ON CONFLICT(sid) DO UPDATE SET seen=excluded.seen"

@@ -37,6 +37,7 @@ from .connect import (
     translated,
     tune,
 )
+from .fenced import Fenced
 from .joined import Joined
 from .rows import SQLWork
 from .workstore import LOCK_SECONDS, WorkStore
@@ -91,6 +92,22 @@ class SQLiteStore(WorkStore):
     def within(self, transaction: Transaction) -> Joined:
         """This store inside the app's own transaction."""
         return Joined(self, transaction)
+
+    def fenced(self, transaction: Transaction) -> Fenced:
+        """This store with its Settle inside the app's own transaction, and a claim of its own."""
+        return Fenced(self, transaction)
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Is this a connection to our own file? Else messages would be kept where nobody looks.
+
+        Raises PolicyError.
+        """
+        found = connection.execute("PRAGMA database_list").fetchone()[2]
+        if not found or not os.path.samefile(found, self.path):
+            raise PolicyError(
+                f"the engine's database is {found or 'in memory'}, the ledger is {self.path};"
+                " joined and fenced need one file for both"
+            )
 
     def prepare(self) -> None:
         """Open and create everything now; raises StoreDown where that cannot be."""

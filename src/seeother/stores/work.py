@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core import ops
@@ -33,7 +33,18 @@ if TYPE_CHECKING:
 Found: TypeAlias = ops.Settled | ops.InFlight | ops.InDoubt | ops.Unknown
 
 EXPIRE_ROWS: Final = 100
+FORWARD_SECONDS: Final = 60.0
+MOVES: Final = 8
 ORPHANS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A session without its values; `moved_to` where its id was rotated."""
+
+    born: float
+    seen: float
+    moved_to: bytes | None = None
 
 
 class Work(ABC):
@@ -119,8 +130,11 @@ class Work(ABC):
                 waiting += [kept.id] if op.messages and kept.delivery.waits(self.now) else []
             if op.orphans:
                 waiting += self.orphans(op.visitor, op.orphan_age)
-        session = None if op.sid is None or not self._alive(op.sid) else self.values(op.sid)
-        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)))
+        session, unseen = None, 0.0
+        head = self.head(op.sid) if op.sid is not None else None
+        if op.sid is not None and head is not None and self._alive(head):
+            session, unseen = self.values(op.sid), self.now - head.seen
+        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen)
 
     def take(self, op: ops.Take) -> tuple[ops.Taken, ...]:
         """Lease each of these receipts that still waits, to one page only."""
@@ -156,17 +170,47 @@ class Work(ABC):
 
     # Sessions --------------------------------------------------------------------------------
 
-    def _alive(self, sid: bytes) -> bool:
-        """Is there such a session, and is it neither idle for too long nor too old?"""
-        head = self.head(sid)
-        if head is None:
-            return False
-        born, seen = head
-        return self.now - seen < self.store.idle and self.now - born < self.store.lifetime
+    def _alive(self, head: Head) -> bool:
+        """Is it still under this id, and neither idle for too long nor too old?"""
+        young = (
+            self.now - head.seen < self.store.idle and self.now - head.born < self.store.lifetime
+        )
+        return young and head.moved_to is None
 
     def _merge(self, write: SessionWrite) -> None:
-        if write.fresh or self._alive(write.sid):
-            self.change(write.sid, write.changes)
+        """One visit's changes; a write to what has ended is dropped (S3)."""
+        if write.ends is not None:
+            self.end(write.ends)
+        target = write.sid if write.fresh else self._now_at(write.moves or write.sid)
+        if target is None:
+            return
+        if write.moves is not None:
+            self.move(target, write.sid)
+            target = write.sid
+        self.change(target, self._computed(target, write.changes))
+
+    def _now_at(self, sid: bytes) -> bytes | None:
+        """Where a session is that this visit opened under `sid`: a rotation may have come between."""
+        for _ in range(MOVES):
+            head = self.head(sid)
+            if head is None:
+                return None
+            if head.moved_to is None:
+                return sid if self._alive(head) else None
+            if self.now - head.seen > FORWARD_SECONDS:
+                return None
+            sid = head.moved_to
+        return None
+
+    def _computed(self, sid: bytes, changes: Changes) -> Changes:
+        """Updates as sets, by what is stored now and under the lock (S2)."""
+        if not changes.updates:
+            return changes
+        stored = {} if changes.cleared else dict(self.values(sid))
+        for name, update in changes.updates:
+            stored[name] = update(stored.get(name))
+        computed = {name: stored[name] for name, _ in changes.updates}
+        return replace(changes, sets=(*changes.sets, *computed.items()), updates=())
 
     # What a subclass keeps -------------------------------------------------------------------
 
@@ -195,8 +239,8 @@ class Work(ABC):
         """At most 8 receipts of this visitor that are `Delivery.orphaned`, oldest first."""
 
     @abstractmethod
-    def head(self, sid: bytes) -> tuple[float, float] | None:
-        """When a session was created and when it was last written."""
+    def head(self, sid: bytes) -> Head | None:
+        """When a session was created and last written, and where it went."""
 
     @abstractmethod
     def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -205,6 +249,14 @@ class Work(ABC):
     @abstractmethod
     def change(self, sid: bytes, changes: Changes) -> None:
         """Create or touch a session and merge: clear, delete, set."""
+
+    @abstractmethod
+    def move(self, old: bytes, new: bytes) -> None:
+        """Rotate: everything goes to the new id, the old one keeps only where it went."""
+
+    @abstractmethod
+    def end(self, sid: bytes) -> None:
+        """Delete a session."""
 
     @abstractmethod
     def expire(self) -> None:

@@ -12,9 +12,8 @@ steps with a store and with the model, and compares every answer.
 import pytest
 
 # Before they are imported, so that their asserts say what they compared.
-pytest.register_assert_rewrite(
-    "seeother.testing.ledger", "seeother.testing.receipts", "seeother.testing.sessions"
-)
+for _name in ("harness", "ledger", "endings", "receipts", "sessions"):
+    pytest.register_assert_rewrite(f"{__name__}.{_name}")
 
 from .contract import StoreContract as StoreContract  # noqa: E402
 from .harness import FakeClock as FakeClock  # noqa: E402

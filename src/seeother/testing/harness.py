@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 START: Final = 1_700_000_000.0
 LEASE: Final = 30.0
@@ -192,23 +193,24 @@ def write(sid: bytes, *deletes: str, fresh: bool = False, **more: Any) -> Sessio
     return SessionWrite(sid, Changes(sets, deletes, **more), fresh)
 
 
-def together(jobs: list[Callable[[], Any]]) -> list[Any]:
-    """Run jobs at once, each on a thread of its own; their results, or the first error."""
-    gate, out = threading.Barrier(len(jobs)), [None] * len(jobs)
+def together(job: Callable[[T], R], over: Iterable[T]) -> list[R]:
+    """Do a job for each of these at once, on threads of their own; results, or the first error."""
+    items = list(over)
+    gate, out = threading.Barrier(len(items)), dict[int, R]()
     errors: list[BaseException] = []
 
-    def run(number: int) -> None:
+    def run(number: int, item: T) -> None:
         gate.wait()
         try:
-            out[number] = jobs[number]()
+            out[number] = job(item)
         except BaseException as error:  # noqa: BLE001  it is raised below, in the test
             errors.append(error)
 
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(jobs))]
+    threads = [threading.Thread(target=run, args=one) for one in enumerate(items)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if errors:
         raise errors[0]
-    return out
+    return [out[number] for number in range(len(items))]

@@ -15,10 +15,10 @@ invariants of the protocol: an accepted outcome is final (I4, I5), a stale fence
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from ..core.ops import (
     Abandon,
@@ -46,6 +46,8 @@ from ..stores.base import Clock, Store
 from ..stores.memory import MemoryStore
 from .harness import ANN, BOB, LEASE, PATIENCE, WHOLE, FakeClock, key, named
 
+Held: TypeAlias = tuple[Claim, Granted]
+
 KEYS: Final = (key("one", WHOLE), key("two", WHOLE), key("two"))
 STEPS: Final = (0.25, 1.0, 5.0, 5.25, 10.0, 10.25, LEASE, 60.0)
 NAMES: Final = ("a", "b.c", "$")
@@ -65,13 +67,26 @@ changes = st.builds(
     st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(tuple),
     st.booleans(),
 )
+ways = st.fixed_dictionaries(
+    {"takeover": st.booleans(), "retry_safe": st.booleans(), "page_keeping": st.booleans()}
+)
 writes = st.none() | st.builds(SessionWrite, sids, changes, st.booleans())
+
+ends = st.fixed_dictionaries(
+    {
+        "kind": kinds,
+        "visitor": visitors,
+        "messages": texts,
+        "session": writes,
+        "keep": st.sampled_from((True, True, True, False)),
+    }
+)
 
 
 class StoreMachine(RuleBasedStateMachine):
     """Random steps on a store and on the model; override `make`, and `end` to clean up."""
 
-    grants: Bundle[tuple[Claim, Granted]] = Bundle("grants")
+    grants: Bundle[Held] = Bundle("grants")
     receipts: Bundle[bytes] = Bundle("receipts")
 
     def make(self, clock: Clock) -> Store:
@@ -103,75 +118,35 @@ class StoreMachine(RuleBasedStateMachine):
 
     # The ledger ------------------------------------------------------------------------------
 
-    @rule(
-        target=grants,
-        where=keys,
-        fp=inputs,
-        takeover=st.booleans(),
-        retry_safe=st.booleans(),
-        page_keeping=st.booleans(),
-    )
-    def claim(self, where: Key, fp: bytes, **how: bool) -> Any:
+    @rule(target=grants, where=keys, fp=inputs, how=ways)
+    def claim(self, where: Key, fp: bytes, how: dict[str, bool]) -> Any:
         """Somebody asks to run it."""
-        self.count += 1
-        claim = Claim(where, fp, named(f"claim {self.count}"), LEASE, PATIENCE, **how)
-        reply = self.both(claim)
-        if not isinstance(reply, Granted):
-            return claim, Granted(0, claim.claim_id)
-        assert reply.fence > self.fences.get(where, 0)
-        assert where not in self.final or how["page_keeping"]
-        self.final.pop(where, None)
-        self.fences[where] = reply.fence
-        return claim, reply
+        held = self._claimed(where, fp, how)
+        return multiple() if held is None else held
 
-    @rule(
-        target=receipts,
-        held=grants,
-        kind=kinds,
-        visitor=visitors,
-        messages=texts,
-        draft=st.sampled_from((b"", b"d")),
-        session=writes,
-        keep=st.sampled_from((True, True, True, False)),
-    )
-    def settle(
-        self,
-        held: tuple[Claim, Granted],
-        kind: Any,
-        visitor: bytes,
-        messages: list[Flash],
-        draft: bytes,
-        session: SessionWrite | None,
-        *,
-        keep: bool,
-    ) -> bytes:
+    @rule(target=receipts, held=grants, what=ends)
+    def settle(self, held: Held, what: dict[str, Any]) -> bytes:
         """Somebody who was granted once says how it ended."""
-        (claim, grant), new = held, self._new()
-        outcome = Outcome(kind, 303, f"/{self.count}", new)
-        left = Receipt(new, visitor, claim.key, claim.fingerprint, tuple(messages), draft)
-        more = (outcome, left, session, claim.page_keeping)
-        reply = self.both(Settle(claim.key, grant, claim.fingerprint, *more, keep=keep))
-        if isinstance(reply, Fenced):
-            assert self.final.get(claim.key) in (None, reply.winner)
-        elif not keep:
-            self._forget(claim.key)
-        elif kind == ACCEPTED:
-            assert claim.key not in self.final
-            self.final[claim.key] = outcome
-        return new
+        return self._settled(held, **what)
+
+    @rule(target=receipts, where=keys, fp=inputs, how=ways, what=ends)
+    def visit(self, where: Key, fp: bytes, how: dict[str, bool], what: dict[str, Any]) -> Any:
+        """Somebody runs it from its beginning to its end."""
+        held = self._claimed(where, fp, how)
+        return multiple() if held is None else self._settled(held, **what)
 
     @rule(held=grants)
-    def abandon(self, held: tuple[Claim, Granted]) -> None:
+    def abandon(self, held: Held) -> None:
         """Somebody who was granted once gives it back."""
         self._given_back(Abandon(held[0].key, held[1]))
 
     @rule(held=grants)
-    def doubt(self, held: tuple[Claim, Granted]) -> None:
+    def doubt(self, held: Held) -> None:
         """Somebody who was granted once does not know."""
         self.both(Doubt(held[0].key, held[1]))
 
     @rule(held=grants)
-    def renew(self, held: tuple[Claim, Granted]) -> None:
+    def renew(self, held: Held) -> None:
         """Somebody who was granted once is still at it."""
         self.both(Renew(held[0].key, held[1], LEASE))
 
@@ -226,7 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
         """A replay shows a message once more."""
         self.both(Rearm(mark, 10.0))
 
-    @rule(mark=consumes(receipts), visitor=visitors, orphans=st.booleans())
+    @rule(mark=receipts, visitor=visitors, orphans=st.booleans())
     def open(self, mark: bytes, visitor: bytes, *, orphans: bool) -> None:
         """A page opens."""
         self._open(Open(visitor, None, mark, messages=True, orphans=orphans))
@@ -250,6 +225,42 @@ class StoreMachine(RuleBasedStateMachine):
             reply = self.real.perform(Lookup(where, row.fingerprint, PATIENCE))
             assert isinstance(reply, Settled)
             assert reply.outcome == outcome
+
+    def _claimed(self, where: Key, fp: bytes, how: dict[str, bool]) -> Held | None:
+        self.count += 1
+        claim = Claim(where, fp, named(f"claim {self.count}"), LEASE, PATIENCE, **how)
+        reply = self.both(claim)
+        if not isinstance(reply, Granted):
+            return None
+        assert reply.fence > self.fences.get(where, 0)
+        assert where not in self.final or claim.page_keeping
+        self.final.pop(where, None)
+        self.fences[where] = reply.fence
+        return claim, reply
+
+    def _settled(
+        self,
+        held: Held,
+        kind: Any,
+        visitor: bytes,
+        *,
+        messages: list[Flash],
+        session: SessionWrite | None,
+        keep: bool,
+    ) -> bytes:
+        (claim, grant), new = held, self._new()
+        outcome = Outcome(kind, 303, f"/{self.count}", new)
+        left = Receipt(new, visitor, claim.key, claim.fingerprint, tuple(messages), b"d")
+        more = (outcome, left, session, claim.page_keeping)
+        reply = self.both(Settle(claim.key, grant, claim.fingerprint, *more, keep=keep))
+        if isinstance(reply, Fenced):
+            assert self.final.get(claim.key) in (None, reply.winner)
+        elif not keep:
+            self._forget(claim.key)
+        elif kind == ACCEPTED:
+            assert claim.key not in self.final
+            self.final[claim.key] = outcome
+        return new
 
     def _open(self, op: Open) -> None:
         real, model = self.real.perform(op), self.model.perform(op)

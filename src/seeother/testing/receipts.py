@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..core.ops import Echo, Open, Opened, Rearm, Settled, Taken, Unknown
 from ..core.values import Flash, Receipt
 from .harness import (
@@ -53,8 +55,8 @@ class ReceiptPromises(Harness):
     def test_sixteen_pages_at_once(self) -> None:
         """Sixteen pages take at the same moment: one gets it."""
         self.leave(receipt("receipt", "saved"))
-        takers = [lambda n=n: self.take(page(), lease_id=bytes((n,))) for n in range(16)]  # type: ignore[misc]
-        assert sum(len(taken) for taken in together(takers)) == 1
+        taken = together(lambda n: self.take(page(), lease_id=bytes((n,))), range(16))
+        assert sum(map(len, taken)) == 1
 
     def test_a_receipt_named_twice_is_taken_once(self) -> None:
         """A page that asks for the same receipt twice has one message."""
@@ -165,7 +167,7 @@ class ReceiptPromises(Harness):
         assert self.lookup(claim()) == Settled(outcome(receipt=page()), 0.0, taken=False)
         self.take(page())
         assert self.lookup(claim()).taken
-        assert self.ask(claim(by="another")).taken
+        assert self.ask(claim(by="another")) == self.lookup(claim())
         self.shown(page())
         assert self.lookup(claim()).taken
 
@@ -247,10 +249,9 @@ class ReceiptPromises(Harness):
         left = receipt("receipt", "saved", key=key())
         self.done(claim(), outcome(receipt=page()), receipt=left)
 
-    def _second_click(self, digest: str = "echo", visitor: bytes = ANN) -> Settled | Unknown:
+    def _second_click(self, digest: str = "echo", visitor: bytes = ANN) -> Any:
         echo = Echo(page(), named(digest), visitor, 1.0)
-        reply: Settled | Unknown = self.lookup(claim(key("next"), fp="next"), echo)
-        return reply
+        return self.lookup(claim(key("next"), fp="next"), echo)
 
 
 def _open(visitor: bytes, *, messages: bool = True) -> Open:

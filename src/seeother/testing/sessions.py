@@ -82,7 +82,7 @@ class SessionPromises(Harness):
         """Sixteen visits write sixteen keys at the same moment: all are there."""
         self.save(write(SID, fresh=True))
         writes = [write(SID, sets={f"key {n}": b"1"}) for n in range(16)]
-        together([lambda w=w: self.save(w) for w in writes])  # type: ignore[misc]
+        together(self.save, writes)
         assert self.session(SID) == {f"key {n}": b"1" for n in range(16)}
 
     def test_clearing_forgets_everything(self) -> None:

@@ -93,11 +93,11 @@ class AnswerRules:
         self._prefix, self._head_body = f"{prefix}.", head_body
         self._head = scope.get("method") == "HEAD"
         self._version = str(scope.get("http_version", "1.1"))
-        self._offered = scope.get("extensions") or {}
+        self._offered: dict[str, Any] = scope.get("extensions") or {}
         self._status = 0
         self._length: int | None = None
         self._size: int | None = 0
-        self._trailers = self._debugged = False
+        self._promised = self._debugged = False
 
     def said(self, message: Any) -> Any:
         """One message of the app; the same message with its headers as a list."""
@@ -108,10 +108,13 @@ class AnswerRules:
         rules = rules.of(SECTIONS[kind])
         if kind not in CORE:
             rules(f"http.{kind}" in self._offered, f"{full} was not offered by the server")
-        rules(self.phase in ALLOWED[kind], f"{full} came {self.phase.value}: {WHY[self.phase]}")
+        rules(
+            self.phase in ALLOWED[kind], f"{full} came {self.phase.value}: {_why(kind, self.phase)}"
+        )
         plain = {k: v for k, v in message.items() if k not in ("headers", "links", "file", "info")}
         rules.of("ASGI Specification, Events")(
-            is_plain(plain), f"{full} holds something that could not be sent over a network"
+            is_plain(plain),
+            f"{full} holds something that could not be sent over a network",
         )
         headers = rules.headers(message["headers"], full) if "headers" in message else None
         getattr(self, "_" + kind.removeprefix("response."))(rules, message, headers or [])
@@ -133,15 +136,13 @@ class AnswerRules:
         rules(100 <= status <= 599, f"status {status} is none (RFC 9110, 15)")
         rules(status >= 200, f"status {status} is interim and starts no answer (RFC 9110, 15.2)")
         rules.optional(message, "trailers", is_bool, "a bool")
-        self._trailers = message.get("trailers", False)
+        self._promised = message.get("trailers", False)
         rules.of(SECTIONS["response.trailers"])(
-            not self._trailers or "http.response.trailers" in self._offered,
+            not self._promised or "http.response.trailers" in self._offered,
             "trailers were not offered by the server",
         )
         self._status, self._length = status, rules.length(headers, message["type"])
-        rules(
-            status != 204 or self._length is None, "a 204 has no content-length (RFC 9110, 8.6)"
-        )
+        rules(status != 204 or self._length is None, "a 204 has no content-length (RFC 9110, 8.6)")
         named = {name for name, _ in headers} & CONNECTION
         rules(
             self._version.startswith("1") or not named,
@@ -175,7 +176,7 @@ class AnswerRules:
         rules.required(message, "links", lambda v: isinstance(v, list | tuple), "a list")
         rules(all(is_bytes(link) for link in message["links"]), "`links` are bytes")
 
-    def _trailers_(self, rules: Rules, message: Any, _headers: object) -> None:
+    def _trailers(self, rules: Rules, message: Any, _headers: object) -> None:
         rules("headers" in message, "http.response.trailers has no `headers`")
         rules.optional(message, "more_trailers", is_bool, "a bool")
         if not message.get("more_trailers", False):
@@ -197,12 +198,15 @@ class AnswerRules:
             rules(self._size <= self._length, f"{said} (RFC 9110, 8.6)")
             rules(self._size == self._length or not last, f"{said} (RFC 9110, 8.6)")
         if last:
-            self.phase = Phase.TRAILERS if self._trailers else Phase.OVER
+            self.phase = Phase.TRAILERS if self._promised else Phase.OVER
 
 
-WHY: Final = {
-    Phase.HEAD: "http.response.start comes first, and once",
-    Phase.BODY: "an answer starts once",
-    Phase.TRAILERS: "the body has ended, only the trailers are missing",
-    Phase.OVER: "the answer was complete, nothing may follow",
-}
+def _why(kind: str, phase: Phase) -> str:
+    """Why this message cannot come now."""
+    if phase in (Phase.OVER, Phase.TRAILERS):
+        return "nothing more may follow"
+    return {
+        "response.start": "an answer starts once",
+        "response.debug": "it comes before the start",
+        "response.trailers": "it follows the last body, where the start announced trailers",
+    }.get(kind, "http.response.start comes first")

@@ -2,11 +2,12 @@
 
 Every rule is a sentence and the section it stands in. A rule is broken by one of the two sides, and
 the sentence begins with that side, because the first question is always who did it: the server
-(everything that is handed to the app: scope and received messages) or the app (everything it sends).
+(whatever is handed to the app: scope and received messages) or the app (whatever it sends).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
@@ -38,6 +39,7 @@ class Rules:
         self.section = section
 
     def __call__(self, kept: bool, sentence: str) -> None:
+        """Raise LintError with this sentence unless the rule was kept."""
         if not kept:
             raise LintError(self.side, sentence, self.section)
 
@@ -91,14 +93,12 @@ class Rules:
         return pairs
 
     def _pair(self, line: Any, where: str) -> tuple[bytes, bytes]:
-        self(
-            isinstance(line, Iterable) and not isinstance(line, str | bytes),
-            f"a header of {where} is a pair, not {name_of(line)}",
-        )
-        pair = tuple(line)
+        pairs = hasattr(line, "__iter__") and not isinstance(line, str | bytes)
+        self(pairs, f"a header of {where} is a pair, not {name_of(line)}")
+        pair: list[Any] = list(line)
         self(len(pair) == PAIR, f"a header of {where} has {len(pair)} parts instead of two")
         for part in pair:
-            self(type(part) is bytes, f"headers of {where} are bytes, not {name_of(part)}")
+            self(is_bytes(part), f"headers of {where} are bytes, not {name_of(part)}")
         return pair[0], pair[1]
 
     def length(self, headers: Iterable[tuple[bytes, bytes]], where: str) -> int | None:
@@ -143,12 +143,12 @@ def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64
 
 
-def is_plain(value: object) -> bool:
+def is_plain(value: Any) -> bool:
     """What could be sent over a network: the only types that events may hold."""
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if isinstance(value, list | tuple):
+    if type(value) is dict:
+        return all(map(is_str, value)) and all(map(is_plain, value.values()))
+    if type(value) in (list, tuple):
         return all(map(is_plain, value))
-    if isinstance(value, float):
-        return value - value == 0  # neither NaN nor infinite
+    if type(value) is float:
+        return math.isfinite(value)
     return value is None or is_int(value) or isinstance(value, bool | str | bytes)

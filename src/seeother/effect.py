@@ -1,0 +1,96 @@
+"""`once`, without the framework: a view's effect and its ledger row in one COMMIT.
+
+An adapter's `once` is a thin function around this: it says how a visit is found and how an answer
+looks in its framework. What the mode means is here, for all of them:
+
+* **joined** the transaction begins with the claim; under asyncio the view runs on the one writer
+  thread, so that nothing spans an await;
+* **fenced** the claim is a transaction of its own; the view runs on a thread that may take its
+  time, and its transaction begins with its first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .core.flows import Answer, submission
+from .core.ops import Flow, Handle
+from .core.policy import Mode
+from .core.values import Handled, Response
+from .drive import Driver, Perform
+from .errors import PolicyError, SeeOtherError
+from .setup import performing
+from .sqlalchemy import LateTransaction, Transaction, outage_of
+from .stores import Joinable, Store
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class Outer(Protocol):
+    """The middleware that stands around the app."""
+
+    driver: Driver
+
+    @property
+    def store(self) -> Store:
+        """Its store."""
+
+
+class Effect:
+    """One call of `once`: `fn(connection, visit, *args)` in a transaction of `engine`.
+
+    `answered` turns what the view returned into a response of the core.
+    """
+
+    def __init__(
+        self,
+        visit: Visit,
+        outer: Outer,
+        engine: Engine,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        answered: Callable[[Any], Response],
+    ) -> None:
+        if visit.entry is None:
+            raise PolicyError("once() is for unsafe methods: a GET submits nothing")
+        if not isinstance(outer.store, Joinable):
+            raise PolicyError("once() needs a store in the app's own database")
+        self.visit, self.entry = visit, visit.entry
+        self.mode: Mode = "fenced" if visit.policy.mode == "fenced" else "joined"
+        self._fn, self._args, self._answered = fn, args, answered
+        self._transaction = self._opened(engine, visit.policy.patience)
+        store = outer.store
+        inside = store.fenced if self.mode == "fenced" else store.within
+        self.perform: Perform = performing(inside(self._transaction).perform, visit.policy)
+
+    def _opened(self, engine: Engine, patience: float) -> Transaction:
+        return LateTransaction(engine, patience) if self.mode == "fenced" else Transaction(engine)
+
+    def flow(self) -> Flow[Answer]:
+        """The conversation of this submission."""
+        return submission(self.entry, self.visit.policy, self.mode)
+
+    def view(self, _op: Handle) -> Handled:
+        """Run the view; what the database could not do is a StoreError and no fault of the view."""
+        if isinstance(self._transaction, LateTransaction):
+            self._transaction.open()
+        try:
+            answer = self._fn(self._transaction.connection, self.visit, *self._args)
+        except Exception as error:
+            raise outage_of(error) or error from error
+        return self.visit.handled(self._answered(answer))
+
+    def settled(self, answer: Answer) -> Response:
+        """The answer for the client; the visit is over."""
+        visit = self.visit
+        visit.settled, visit.word = answer.cookies, answer.word
+        return answer.response if answer.handled else visit.complete(answer.response)
+
+    def refused(self, error: SeeOtherError) -> Response:
+        """Nothing took effect; what the view left in its visit goes with it."""
+        self.visit.forget()
+        self.visit.word = error.reason
+        return self.visit.refusal(error)

@@ -1,0 +1,30 @@
+"""The ASGI adapter: the contract in two modes between lints, and what only ASGI has."""
+
+from typing import ClassVar
+
+from seeother.asgi import SeeOther
+from seeother.core.policy import Mode
+from seeother.testing.adapter import AdapterContract, ASGIClient, Stage
+from seeother.testing.lint import ASGILint
+from tests.adapters.stages import ASGIStage
+
+
+class ASGIContract(AdapterContract):
+    """The adapter between two lints."""
+
+    def client(self, stage: Stage) -> ASGIClient:
+        """The adapter between two lints."""
+        app = ASGILint(ASGIStage(stage))
+        for _ in range(stage.layers):
+            app = ASGILint(SeeOther(app, **stage.settings))
+        return ASGIClient(app)
+
+
+class TestJoined(ASGIContract):
+    """Every promise in mode joined."""
+
+
+class TestSeparate(ASGIContract):
+    """Every promise in mode separate."""
+
+    mode: ClassVar[Mode] = "separate"

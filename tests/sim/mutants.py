@@ -1,0 +1,1 @@
+class Mutant: pass

@@ -1,0 +1,1 @@
+def merging(world): pass
