@@ -6,8 +6,8 @@ an event loop, and both understand the same flows, so nothing is written twice.
 Under asyncio a thread hop costs 40 to 60 us, so the driver does not hop per op but per *segment*:
 `advance` runs op after op on the current thread until one belongs to a higher lane. Look-ups run on
 a few reader threads and never queue behind a writer; everything from Claim on is one job on the one
-writer thread of the process, first come first served. SQLite has one writer at a time anyway; a fair
-queue in front of it removes the second-long waits of its own sleeping lock (measured).
+writer thread of the process, first come first served. SQLite has one writer at a time anyway; a
+fair queue in front of it removes the second-long waits of its own sleeping lock (measured).
 
 Duplicates wait in the `WaitingRoom`: who claims a key that somebody in this process is running gets
 InFlight at once, without asking the store, and its pause ends when the holder leaves. The room is a
@@ -220,29 +220,27 @@ class Driver:
 
     def _pause(self, op: Pause) -> Paused:
         start, event = time.monotonic(), threading.Event()
-        joined = self.room.join(op.key, event.set, THREADS_PER_KEY)
-        if joined and op.key is not None:
-            event.wait(op.limit)
-            self.room.forget(op.key, event.set)
-        elif joined is None:
+        seat = self.room.join(op.key, event.set, THREADS_PER_KEY)
+        if seat is None or op.key is None:
             time.sleep(min(op.nap, op.limit))
-        return Paused(time.monotonic() - start, crowded=joined is False)
+            return Paused(time.monotonic() - start)
+        event.wait(op.limit)
+        self.room.forget(op.key, seat)
+        return Paused(time.monotonic() - start, seat.evicted)
 
     async def _apause(self, op: Pause) -> Paused:
         start, loop = time.monotonic(), asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(_wake, future)
-
-        joined = self.room.join(op.key, wake, WAITERS_PER_KEY)
-        if joined and op.key is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(future, op.limit)
-            self.room.forget(op.key, wake)
-        elif joined is None:
+        seat = self.room.join(
+            op.key, partial(loop.call_soon_threadsafe, _wake, future), WAITERS_PER_KEY
+        )
+        if seat is None or op.key is None:
             await asyncio.sleep(min(op.nap, op.limit))
-        return Paused(time.monotonic() - start, crowded=joined is False)
+            return Paused(time.monotonic() - start)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(future, op.limit)
+        self.room.forget(op.key, seat)
+        return Paused(time.monotonic() - start, seat.evicted)
 
     def _here(self) -> None:
         """After a fork everything that has threads or waiters is made anew."""

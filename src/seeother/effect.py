@@ -45,7 +45,7 @@ class Effect:
     `answered` turns what the view returned into a response of the core.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts of one call
         self,
         visit: Visit,
         outer: Outer,
@@ -59,6 +59,7 @@ class Effect:
         if not isinstance(outer.store, Joinable):
             raise PolicyError("once() needs a store in the app's own database")
         self.visit, self.entry = visit, visit.entry
+        visit.running = visit.entry.key
         self.mode: Mode = "fenced" if visit.policy.mode == "fenced" else "joined"
         self._fn, self._args, self._answered = fn, args, answered
         self._transaction = self._opened(engine, visit.policy.patience)

@@ -3,8 +3,8 @@
 One root, `SeeOtherError`, and a branch for *what was learnt*:
 
 * `Refused`     the request cannot be let through; nothing of it took effect;
-* `StoreError`  the store could not answer; nothing is known to be lost, the same token stays valid;
-* `PolicyError` the developer asked for something that cannot be; raised at start, never per request.
+* `StoreError`  the store could not answer; nothing is lost, the same token stays valid;
+* `PolicyError` the developer asked for something that cannot be; raised at the start.
 
 Every class carries three things for people: `status` (the HTTP status of the answer), `reason`
 (one stable word for logs, metrics and tests) and `hint` (one sentence: what to do next). `resend`
@@ -111,7 +111,7 @@ class BadHost(Refused):
 
 
 class BadToken(Refused):
-    """The token is not one of ours: wrong length, spelling, key, scope or tag, or from the future."""
+    """The token is not one of ours: wrong length, spelling, key, scope or tag; or of the future."""
 
     reason = "bad-token"
     resend = True
@@ -195,7 +195,7 @@ class StoreDown(StoreError):
 
 
 class OutcomeUnknown(SeeOtherError):
-    """A crash left it open whether the submission took effect (mode separate); never a blind re-run."""
+    """A crash left it open whether the submission took effect (separate); never a blind re-run."""
 
     status = 500
     reason = "in-doubt"

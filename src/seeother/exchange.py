@@ -69,8 +69,7 @@ class Exchange:
             if self._heard is not None:
                 self._heard.cancel()
         seconds = time.perf_counter() - started
-        path = request.root + request.path
-        request_line(request.method, path, self._status, self._landing, word, seconds)
+        request_line(request, self._status, self._landing, word, seconds)
 
     async def _run(self, request: Request) -> str:
         policy = self._outer.policy

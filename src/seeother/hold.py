@@ -26,8 +26,13 @@ IDENTITY: Final = (b"", b"identity")
 class Planting(Protocol):
     """A stream through which a page passes (`seeother.core.html.Planter`)."""
 
-    def feed(self, data: bytes, /) -> bytes: ...
-    def close(self) -> bytes: ...
+    def feed(self, data: bytes, /) -> bytes:
+        """A piece of the page, planted."""
+        ...
+
+    def close(self) -> bytes:
+        """The end of the page."""
+        ...
 
 
 class Hold:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from .core.values import Request
+
 REQUESTS: Final = logging.getLogger("seeother.request")
 EVENTS: Final = logging.getLogger("seeother")
 
 
 def request_line(
-    method: str, path: str, status: int, location: str | None, word: str, seconds: float
+    request: Request, status: int, location: str | None, word: str, seconds: float
 ) -> None:
     """Log one answered request; `word` says what became of it (new, replayed, waited, refused)."""
     if not REQUESTS.isEnabledFor(logging.INFO):
         return
+    method, path = request.method, request.root + request.path
     landing = location.partition("?")[0] if location else None
     facts = {"method": method, "path": path, "status": status, "landing": landing, "word": word}
     arrow = f" -> {clean(landing)}" if landing else ""

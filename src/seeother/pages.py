@@ -32,17 +32,19 @@ main{max-width:40rem;margin:0 auto;padding:2.5rem 1.25rem}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .75rem}
 p{margin:0 0 1rem}
 label{display:block;font-weight:600;margin:1.25rem 0 .35rem}
-input,textarea{font:inherit;width:100%;padding:.6rem .7rem;border:1px solid #767f8e;border-radius:.5rem;
- color:inherit;background:#fff}
+input,textarea{font:inherit;width:100%;padding:.6rem .7rem;border:1px solid #767f8e;
+ border-radius:.5rem;color:inherit;background:#fff}
 textarea{min-height:3.1rem;resize:vertical}
-button,.button{font:inherit;font-weight:600;min-height:2.9rem;padding:.6rem 1.4rem;margin:1.5rem 0 0;border:0;
- border-radius:.5rem;color:#fff;background:#1d4f91;cursor:pointer;display:inline-block;text-decoration:none}
+button,.button{font:inherit;font-weight:600;min-height:2.9rem;padding:.6rem 1.4rem;
+ margin:1.5rem 0 0;border:0;border-radius:.5rem;color:#fff;background:#1d4f91;cursor:pointer;
+ display:inline-block;text-decoration:none}
 :focus-visible{outline:3px solid #3b82d6;outline-offset:2px}
 a{color:#1d4f91}
 .error{color:#a11122;margin:.25rem 0 0}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem;padding:.8rem 1rem;border-radius:.5rem;
- background:#e8eaee}
-@media(prefers-color-scheme:dark){body{color:#e7eaf0;background:#14171c}input,textarea{background:#1d2128}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem;padding:.8rem 1rem;
+ border-radius:.5rem;background:#e8eaee}
+@media(prefers-color-scheme:dark){
+ body{color:#e7eaf0;background:#14171c}input,textarea{background:#1d2128}
  a{color:#8fbcff}button,.button{background:#8fbcff;color:#10141a}.error{color:#ff9aa5}pre{background:#1d2128}}
 """
 CSP: Final = (
@@ -121,7 +123,8 @@ def waiting_page(here: str) -> Response:
 def already_page(home: str) -> Response:
     """The answer to a repeated submission whose first answer was no redirect."""
     body = (
-        "<h1>This was already done</h1><p>It took effect once; sending it again changed nothing.</p>"
+        "<h1>This was already done</h1>"
+        "<p>It took effect once; sending it again changed nothing.</p>"
         f'<p><a class="button" href="{escape(home)}">Back to the form</a></p>'
     )
     return _page(200, "This was already done", body)

@@ -40,6 +40,7 @@ from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionW
 from .core.waiting import Fate, cut_wait, waited
 from .errors import OutcomeUnknown, Refused, SeeOtherError, StoreError
 from .hold import can_plant
+from .log import EVENTS, clean
 
 TOUCHES: Final = 14  # a busy session is touched about once a day, by unsafe requests only
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
@@ -73,6 +74,7 @@ class Visit:
         self.entry: Entry | None = None
         self.word = "page"
         self.settled: tuple[SetCookie, ...] | None = None
+        self.running: Key | None = None
         self._opened = Opened()
         self._taken: tuple[Flash, ...] = ()
         self._given: list[Flash] = []
@@ -98,7 +100,7 @@ class Visit:
 
     @property
     def claims(self) -> bool:
-        """Does the adapter itself claim this request (mode separate)? Only forms submit anything."""
+        """Does the adapter claim this request itself (separate)? Only forms submit anything."""
         form = self.entry is not None and is_form(self.greeting.request)
         return form and self.policy.mode in (None, "separate")
 
@@ -288,6 +290,7 @@ class Visit:
         if self.settled is not None:
             cookies = (*self.settled, *self._cookies(None))
             return Handled(response, rendered=self._rendered, cookies=cookies, final=True)
+        self._notice(response)
         write = self._session_write()
         return Handled(
             response,
@@ -299,6 +302,14 @@ class Visit:
             cookies=self._cookies(write),
             repeat=self._repeats,
         )
+
+    def _notice(self, response: Response) -> None:
+        """In joined and fenced mode an effect without `once` is nobody's but the app's."""
+        named = self.entry is not None and self.entry.named and self.entry.key != self.running
+        if named and self.policy.mode in ("joined", "fenced") and response.status < 400:
+            request = self.greeting.request
+            path = clean(request.root + request.path)
+            EVENTS.warning("unprotected: %s %s was answered without once()", request.method, path)
 
     def _session_write(self) -> SessionWrite | None:
         """What this visit did to its session, and under which id it goes on."""

@@ -20,43 +20,65 @@ from .errors import StoreError
 BEATS_PER_LEASE: Final = 4
 
 
+class Seat:
+    """One who waits in the waiting room; `evicted` if a later one needed the seat."""
+
+    __slots__ = ("_wake", "evicted")
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self._wake = wake
+        self.evicted = False
+
+    def wake(self, *, evicted: bool = False) -> None:
+        """It is over: the holder has left, or there are too many."""
+        self.evicted = evicted
+        self._wake()
+
+
 class WaitingRoom:
-    """Who runs which key in this process, and who waits for it, first come first served."""
+    """Who runs which key in this process, and who waits for it.
+
+    There are few seats per key, because a waiting thread is a thread less for everybody else. When
+    they are taken the oldest gets up: of several answers to one form a browser shows the last one
+    only, so it is the last click that must not go away empty-handed.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[Key, list[Callable[[], None]]] = {}
+        self._waiting: dict[Key, deque[Seat]] = {}
 
     def enter(self, key: Key) -> bool:
         """Become the one who runs it here; False if somebody is."""
         with self._lock:
             if key in self._waiting:
                 return False
-            self._waiting[key] = []
+            self._waiting[key] = deque()
             return True
 
     def leave(self, key: Key) -> None:
-        """Done; wake everybody who waited."""
+        """Done; wake everybody who waited, first come first served."""
         with self._lock:
-            waiting = self._waiting.pop(key, [])
-        for wake in waiting:
-            wake()
+            waiting = self._waiting.pop(key, deque())
+        for seat in waiting:
+            seat.wake()
 
-    def join(self, key: Key | None, wake: Callable[[], None], most: int) -> bool | None:
-        """Wait for the holder: True = `wake` will be called, False = crowded, None = no holder."""
+    def join(self, key: Key | None, wake: Callable[[], object], most: int) -> Seat | None:
+        """Take a seat behind the holder, one of `most`; None where nobody holds the key."""
         with self._lock:
             waiting = self._waiting.get(key) if key is not None else None
             if waiting is None:
                 return None
-            if len(waiting) >= most:
-                return False
-            waiting.append(wake)
-            return True
+            oldest = waiting.popleft() if len(waiting) >= most else None
+            seat = Seat(wake)
+            waiting.append(seat)
+        if oldest is not None:
+            oldest.wake(evicted=True)
+        return seat
 
-    def forget(self, key: Key, wake: Callable[[], None]) -> None:
+    def forget(self, key: Key, seat: Seat) -> None:
         """Stop waiting."""
         with self._lock, suppress(ValueError):
-            self._waiting.get(key, []).remove(wake)
+            self._waiting.get(key, deque()).remove(seat)
 
 
 class Turns:

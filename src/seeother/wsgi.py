@@ -43,6 +43,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 KEY = "seeother"
 CHUNK = 64 << 10
+UNPREFIXED = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
 URIS = ("RAW_URI", "REQUEST_URI")
 
 
@@ -100,8 +101,8 @@ class Exchange:
         started, request = time.perf_counter(), request_of(self._environ)
         word, response, body = self._run(request)
         seconds = time.perf_counter() - started
-        path, landing = request.root + request.path, response.header(b"location")
-        request_line(request.method, path, response.status, landing, word, seconds)
+        landing = response.header(b"location")
+        request_line(request, response.status, landing, word, seconds)
         return body
 
     def _run(self, request: Request) -> tuple[str, Response, Iterable[bytes]]:
@@ -311,11 +312,9 @@ def request_of(environ: Environ) -> Request:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     ]
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers.append(
-                (name.replace("_", "-").lower().encode(), environ[name].encode("latin-1"))
-            )
+    headers += [
+        (name, environ[key].encode("latin-1")) for key, name in UNPREFIXED if environ.get(key)
+    ]
     server, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
     return Request(
         method=environ["REQUEST_METHOD"],

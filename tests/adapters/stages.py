@@ -57,20 +57,23 @@ class ASGIStage:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            return await lifespan(receive, send)
+            await lifespan(receive, send)
+            return
         body = await read(receive)
         if self.joined and scope["method"] not in ("GET", "HEAD"):
             engine = self.stage.effects.engine
             response = await once(Request(scope), engine, self.within, scope, body)
-            return await response(scope, receive, send)
+            await response(scope, receive, send)
+            return
         made = Call(scope["seeother"], scope["method"], scope["path"], body, self.stage.effects.do)
         answer = await asyncio.to_thread(self.stage.behaviour, made)
         head = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         await send(head)
         if isinstance(answer, Streamed) and scope["method"] != "HEAD":
-            return await stream(answer.pieces, receive, send)
+            await stream(answer.pieces, receive, send)
+            return
         whole = b"" if isinstance(answer, Streamed) or scope["method"] == "HEAD" else answer.body
-        return await send({"type": "http.response.body", "body": whole})
+        await send({"type": "http.response.body", "body": whole})
 
     def within(self, connection: Any, visit: Visit, scope: Any, body: bytes) -> Response:
         """The behaviour as the function of a `once`."""
@@ -103,7 +106,8 @@ async def stream(pieces: Iterator[bytes], receive: Any, send: Any) -> None:
         while not left.done():
             piece = await asyncio.to_thread(next, pieces, None)
             if piece is None:
-                return await send({"type": "http.response.body", "body": b""})
+                await send({"type": "http.response.body", "body": b""})
+                return
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     finally:
         left.cancel()

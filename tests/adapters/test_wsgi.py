@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-from webtest.lint import middleware as webtest_lint
-
 from seeother.core.policy import Mode
 from seeother.testing.adapter import AdapterContract, Stage, WSGIClient
 from seeother.testing.lint import WSGILint

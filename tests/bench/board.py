@@ -156,10 +156,8 @@ async def _cycles(scale: Scale) -> list[Line]:
     board.store.shut()
     bare, own = figures["bare"], figures["board"]
     out += [
-        Line.of(
-            "P3", "board without seeother, cycle in process, CPU of the process", spent(bare), "us"
-        ),
-        Line.of("P3", "board, cycle in process, CPU of the process", spent(own), "us"),
+        Line.of("P3", "board without seeother, cycle in process, CPU", spent(bare), "us"),
+        Line.of("P3", "board, cycle in process, CPU", spent(own), "us"),
         Line.of("P3", "  board against the one without", times(bare, own), "x", 1.25),
         Line.of("P3", "  the same, p50 of the cycle", times(bare, own, "wall"), "x"),
     ]
@@ -199,8 +197,8 @@ def _durable(scale: Scale) -> Lines[Line]:
     assert commits(site.path) - before == 10, "the count is wrong"
     f = interleaved(
         {"effect": Contestant(site.effect), "post": Contestant(site.post, forms)},
-        rounds=scale.rounds,
-        block=scale.block,
+        rounds=5 * scale.rounds,  # short turns: a disk is disturbed for a moment at a time
+        block=max(scale.block // 5, 2),
     )
     site.close()
     yield Line.of("P2", "FULL: the effect alone, p50", spent(f["effect"], "wall"), "us")

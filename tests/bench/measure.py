@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, Literal
 
 Clock = Literal["cpu", "wall"]
@@ -58,16 +58,20 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The median of the rounds, and the least of them, which a quiet machine comes nearer to."""
+    """The median of the rounds, and the quartiles: half of the rounds lie between them."""
 
     median: float
-    least: float
+    low: float
+    high: float
 
     @classmethod
     def of(cls, rounds: Iterable[float]) -> "Summary":
         """Sum up."""
         found = list(rounds)
-        return cls(median(found), min(found))
+        if len(found) == 1:
+            return cls(found[0], found[0], found[0])
+        low, middle, high = quantiles(found, n=4, method="inclusive")
+        return cls(middle, low, high)
 
 
 def interleaved(

@@ -12,7 +12,7 @@ from seeother.setup import performing
 from seeother.visit import Visit
 from tests.bench.measure import Contestant, Scale, added, interleaved, spent
 from tests.bench.report import Line
-from tests.bench.submissions import HOST, POLICY, Site, browser, request, see_other
+from tests.bench.submissions import POLICY, Site, browser, request, see_other
 from tests.bench.wal import commits
 
 SID = b"session of bench"
@@ -49,19 +49,17 @@ def _pages(scale: Scale, site: Site) -> Iterator[Line]:
     nothing_adds = added(f["view"], f["nothing"])
     yield Line.of(
         "P14",
-        "GET without a session, nothing pending: flow and driver add, CPU",
+        "GET without session, nothing pending: the flow adds, CPU",
         nothing_adds,
         "us",
         5,
     )
     more = added(f["nothing"], f["session"])
-    yield Line.of(
-        "P14", "GET with a session, nothing pending: the look-up adds, CPU", more, "us", 5
-    )
+    yield Line.of("P14", "GET with session, nothing pending: the look-up adds, CPU", more, "us", 5)
     yield Line.of("P14", "  of which in the store, CPU", spent(f["open"]), "us")
     yield Line.of(
         "P14",
-        "  the whole GET of a stranger, host and cookies too, CPU",
+        "  the whole GET of a stranger, CPU",
         spent(f["stranger"]),
         "us",
     )
@@ -96,4 +94,4 @@ def _without_lock(site: Site) -> Line:
         _whole(site, browser(SID))
     site.raw.execute("ROLLBACK")
     made = commits(site.path) - before
-    return Line("P14", f"commits of 20 GETs of {HOST} beside a held write lock", made, "commits", 0)
+    return Line("P14", "commits of 20 GETs beside a held write lock", made, "commits", 0)

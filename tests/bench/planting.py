@@ -61,8 +61,8 @@ def lines(scale: Scale) -> Iterator[Line]:
 
 
 def _rate(found: Summary, size: int) -> Line:
-    rate, best = size / found.median, size / found.least
-    return Line("P10", "", rate, "MB/s", floor=True, note=f"best round {best:,.0f}")
+    spread = (size / found.high, size / found.low)
+    return Line("P10", "", size / found.median, "MB/s", spread=spread, floor=True)
 
 
 def _field(_form: FormTag) -> bytes:

@@ -21,7 +21,7 @@ class Line:
     value: float
     unit: str
     budget: float | None = None
-    least: float | None = None
+    spread: tuple[float, float] | None = None
     floor: bool = False
     note: str = ""
 
@@ -30,7 +30,7 @@ class Line:
         cls, goal: str, what: str, found: Summary, unit: str, budget: float | None = None
     ) -> "Line":
         """A line from the rounds of a measurement."""
-        return cls(goal, what, found.median, unit, budget, found.least)
+        return cls(goal, what, found.median, unit, budget, (found.low, found.high))
 
     @property
     def verdict(self) -> str:
@@ -42,9 +42,11 @@ class Line:
 
     @property
     def figure(self) -> str:
-        """The value with its unit, and the least of the rounds."""
-        least = "" if self.least is None else f" (least {number(self.least)})"
-        return f"{number(self.value)} {self.unit}{least}"
+        """The value with its unit, and between what half of the rounds lie."""
+        if self.spread is None:
+            return f"{number(self.value)} {self.unit}"
+        low, high = map(number, self.spread)
+        return f"{number(self.value)} {self.unit} ({low} to {high})"
 
     @property
     def bound(self) -> str:
@@ -101,7 +103,7 @@ def page(head: str, sections: Iterable[tuple[str, list[Line]]], *, command: str)
     told = (
         f"Written by `{command}`; not edited by hand. One run on one machine, contestants side by"
         " side: trust CPU time first, then ratios inside a section, then p50, and compare no two"
-        " runs. Figures are medians of interleaved rounds, with the least round behind them."
+        " runs. Figures are medians of interleaved rounds, with the quartiles behind them."
     )
     out = ["# Benchmarks", "", told, "", head + "."]
     for title, lines in sections:

@@ -38,12 +38,16 @@ class Visitor:
         return Answer(answer.status, location, cookies, answer.read())
 
     def cycles(self, count: int) -> None:
-        """See the board, post a message, land; again and again."""
+        """See the board, post a message, land; again and again.
+
+        The connection is closed at the end: in the pause that follows the server would do it.
+        """
         for _ in range(count):
             action, body = filled(self.ask("GET", "/").body, TEXT)
             posted = self.ask("POST", action, body)
             assert posted.status == 303, posted
             assert self.ask("GET", posted.location).status == 200
+        self.connection.close()
 
 
 def lines(scale: Scale) -> Iterator[Line]:
@@ -55,7 +59,7 @@ def lines(scale: Scale) -> Iterator[Line]:
     with Board(folders[0], "--quiet") as board, Server(folders[1], command) as bare:
         figures = _rounds(scale, {"bare": bare, "board": board})
     own, without = figures["board"], figures["bare"]
-    what = f"behind uvicorn, {BROWSERS} browsers, CPU of the server"
+    what = f"behind uvicorn, {BROWSERS} browsers, server CPU"
     yield Line.of("P3", f"board without seeother, cycle {what}", spent(without), "us")
     yield Line.of("P3", f"board, cycle {what}", spent(own), "us")
     yield Line.of("P3", "  board against the one without", times(without, own), "x", 1.25)

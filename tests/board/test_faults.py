@@ -32,11 +32,17 @@ POSTED = "Your message was posted."
 PATIENCE = 0.3
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Hosted]:
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     """A board that gives up on a lock soon."""
-    with Hosted(tmp_path, patience=PATIENCE) as hosted:
-        yield hosted
+    with Hosted(tmp_path_factory.mktemp("board"), patience=PATIENCE) as started:
+        yield started
+
+
+@pytest.fixture
+def board(hosted: Hosted) -> Hosted:
+    """The board, empty."""
+    return hosted.emptied()
 
 
 @pytest.fixture
@@ -200,50 +206,42 @@ def test_a_plain_client_is_told_about_the_lock(board: Hosted) -> None:
 
 
 @contextmanager
-def limited_pages(connections: list[sqlite3.Connection]) -> Iterator[None]:
-    """SQLite itself finds the disk full: the file may not grow by a single page."""
-    for connection in connections:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count={pages}")
-    try:
-        yield
-    finally:
-        for connection in connections:
-            connection.execute("PRAGMA max_page_count=1000000")
-
-
-@pytest.fixture
-def connections() -> Iterator[list[sqlite3.Connection]]:
-    """Every connection that an engine opens during the test."""
+def no_page_more() -> Iterator[Callable[[], None]]:
+    """Every connection that an engine opens in here finds the disk full; call it to end that."""
     opened: list[sqlite3.Connection] = []
 
     def note(connection: sqlite3.Connection, _record: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages}")
         opened.append(connection)
 
+    def enough() -> None:
+        for connection in opened:
+            connection.execute("PRAGMA max_page_count=1000000")
+
     event.listen(Engine, "connect", note)
-    yield opened
-    event.remove(Engine, "connect", note)
+    try:
+        yield enough
+    finally:
+        event.remove(Engine, "connect", note)
 
 
-def test_a_full_disk_keeps_text_and_token(
-    connections: list[sqlite3.Connection], board: Hosted, ann: Visitor
-) -> None:
+def test_a_full_disk_keeps_text_and_token(tmp_path: Path) -> None:
     """SQLITE_FULL while the message is stored: 503, nothing half-done, the same token works."""
-    ann.say("first")
+    with Hosted(tmp_path):
+        pass  # the tables are there, and the file has no room left in it
     text = "x" * 2000
-    with limited_pages(connections):
-        answer = ann.submit(page := ann.get(), message=text)
-        for _ in range(10):  # the last page of a table may still have room for some
+    with no_page_more() as enough, Hosted(tmp_path) as board, Visitor(board.url) as ann:
+        for stored in range(50):  # the last page of a table has room for some
+            answer = ann.submit(page := ann.get(), message=text)
             if answer.status_code != 303:
                 break
-            answer = ann.submit(page := ann.get(), message=text)
-        stored = board.messages(text)
-        token = page.form.fields[FIELD]
-        kept = not_saved(answer, text, token)
+        kept = not_saved(answer, text, page.form.fields[FIELD])
         assert board.messages(text) == stored
         assert ask(board.port, "GET", "/").status == 200
-    assert ann.follow(ann.submit(kept)).said[:1] == [POSTED]
-    assert board.messages(text) == stored + 1
+        enough()
+        assert ann.follow(ann.submit(kept)).said[:1] == [POSTED]
+        assert board.messages(text) == stored + 1
 
 
 def test_a_write_that_the_kernel_refuses_keeps_text_and_token(tmp_path: Path) -> None:

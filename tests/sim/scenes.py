@@ -42,10 +42,9 @@ def ledger(world: World, mode: Mode) -> None:
     reconcile = mode == "separate" and not retry_safe and rng.random() < 0.15
     if world.mutant is not None and world.mutant.retry_safe is not None:
         retry_safe, reconcile = world.mutant.retry_safe and mode == "separate", False
-    policy = policy_of(rng.choice((2.0, 10.0, 40.0)), retry_safe=retry_safe, reconcile=reconcile)
+    patience = rng.choice((2.0, 10.0, 40.0))
+    policy = policy_of(mode, patience, retry_safe=retry_safe, reconcile=reconcile)
     desk = Desk(world, policy, mode)
-    world.memo.update(mode=mode, keys={}, final={})
-    world.memo.update({"retry safe": retry_safe, "keeps page": set()})
     world.memo["reconcile"] = lambda key: _happened(world, key)
     net, forms = Net(desk), []
     for number in range(rng.choice((1, 1, 2, 3))):

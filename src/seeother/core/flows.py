@@ -51,7 +51,7 @@ from .ops import (
     Taken,
 )
 from .policy import Mode, Policy
-from .record import Record, Verdict, hint_cookie, judge_answer, record, record_page
+from .record import Verdict, hint_cookie, judge_answer, record, record_page
 from .values import ACCEPTED, Handled, Outcome, Response
 from .waiting import wait_for
 
@@ -102,9 +102,9 @@ def submission(
 ) -> Flow[Answer]:
     """Run the view of a submission once, or give the outcome of the time that it ran.
 
-    `surround`: fetch session and messages for the view, as `page` does. Raises StoreBusy when nobody
-    could be asked within `patience` seconds, OutcomeUnknown when a crash left a doubt (separate),
-    EditRefused by policy, and whatever the view raises.
+    `surround`: fetch session and messages for the view, as `page` does. Raises StoreBusy when
+    nobody could be asked within `patience` seconds, OutcomeUnknown when a crash left a doubt
+    (separate), EditRefused by policy, and whatever the view raises.
     """
     waited, nap = 0.0, NAP
     while True:
@@ -196,34 +196,22 @@ def _run(
         keep=entry.named and kept.keep,
     )
     reply = yield from (_settled_later(settle) if mode == "separate" else _settled_now(settle))
-    return (yield from _told(entry, reply, kept, handled, verdict, policy, mode))
-
-
-def _told(
-    entry: Entry,
-    reply: Done | Fenced | None,
-    kept: Record,
-    handled: Handled,
-    verdict: Verdict,
-    policy: Policy,
-    mode: Mode,
-) -> Flow[Answer]:
-    """What the client is told after Settle; None: the record could not be written (separate).
-
-    Then the effect stands and nobody else may run it, so the truth can be told; with take-overs
-    allowed another worker may record another outcome, and the truth is a doubt.
-    """
-    if reply is None and (policy.retry_safe or mode != "separate"):
+    if reply is None and policy.retry_safe:
         raise OutcomeUnknown("the outcome could not be recorded")
     if isinstance(reply, Fenced):
-        yield from Report("fenced", entry.key)
-        if reply.winner is not None:
-            return Answer(_of(reply.winner), "replayed")
-        if mode == "separate":
-            raise OutcomeUnknown("another worker took this submission over")
-        raise StoreBusy("another worker took this submission over and is still at it")
+        return (yield from _overtaken(entry, reply, mode))
     word = "new" if verdict is Verdict.ACCEPT else verdict.value
     return Answer(kept.response, word, kept.cookies, handled)
+
+
+def _overtaken(entry: Entry, reply: Fenced, mode: Mode) -> Flow[Answer]:
+    """Somebody else took it over meanwhile: the answer is his outcome, if he has one already."""
+    yield from Report("fenced", entry.key)
+    if reply.winner is not None:
+        return Answer(_of(reply.winner), "replayed")
+    if mode == "separate":
+        raise OutcomeUnknown("another worker took this submission over")
+    raise StoreBusy("another worker took this submission over and is still at it")
 
 
 def _settled_now(settle: Settle) -> Flow[Done | Fenced]:
@@ -239,7 +227,11 @@ def _settled_now(settle: Settle) -> Flow[Done | Fenced]:
 
 
 def _settled_later(settle: Settle) -> Flow[Done | Fenced | None]:
-    """The effect stands already; ask a few times to record it."""
+    """The effect stands already; ask a few times to record it. None: it could not be recorded.
+
+    Then nobody else may run it, and the client can be told the truth; but where take-overs are
+    allowed another worker may record another outcome, and the truth is a doubt.
+    """
     for _ in range(TRIES):
         try:
             return (yield from settle)

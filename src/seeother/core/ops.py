@@ -132,7 +132,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """How long a pause took, in seconds; `crowded` = too many wait for the same submission."""
+    """How long a pause took, in seconds; `crowded` = a later duplicate needed the seat."""
 
     seconds: float
     crowded: bool = False

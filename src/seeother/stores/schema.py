@@ -87,7 +87,8 @@ EXPIRE_RECEIPTS: Final = (
 
 READ_SESSION: Final = "SELECT name, value FROM so_session WHERE sid=?"
 READ_HEAD: Final = "SELECT born, seen, moved_to FROM so_session_head WHERE sid=?"
-MOVE_HEAD: Final = "INSERT INTO so_session_head(sid, born, seen) SELECT ?, born, ? FROM so_session_head WHERE sid=?"
+MOVE_HEAD: Final = """
+INSERT INTO so_session_head(sid, born, seen) SELECT ?, born, ? FROM so_session_head WHERE sid=?"""
 MOVE_KEYS: Final = "UPDATE so_session SET sid=? WHERE sid=?"
 FORWARD: Final = "UPDATE so_session_head SET moved_to=?, seen=? WHERE sid=?"
 TOUCH_SESSION: Final = (

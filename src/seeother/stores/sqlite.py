@@ -103,7 +103,7 @@ class SQLiteStore(WorkStore):
         Raises PolicyError.
         """
         found = connection.execute("PRAGMA database_list").fetchone()[2]
-        if not found or not os.path.samefile(found, self.path):
+        if not found or not self.path.samefile(found):
             raise PolicyError(
                 f"the engine's database is {found or 'in memory'}, the ledger is {self.path};"
                 " joined and fenced need one file for both"

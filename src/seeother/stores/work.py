@@ -190,7 +190,7 @@ class Work(ABC):
         self.change(target, self._computed(target, write.changes))
 
     def _now_at(self, sid: bytes) -> bytes | None:
-        """Where a session is that this visit opened under `sid`: a rotation may have come between."""
+        """Where the session is that this visit opened under `sid`; it may have been rotated."""
         for _ in range(MOVES):
             head = self.head(sid)
             if head is None:

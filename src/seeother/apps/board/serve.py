@@ -25,6 +25,7 @@ from ...setup import key_file
 from .app import create_board
 
 ENVIRONMENT: Final = "SEEOTHER_BOARD"
+ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -45,7 +46,7 @@ class Config:
     @property
     def known_hosts(self) -> tuple[str, ...]:
         """The names under which the board may be reached (DNS rebinding, security rule 7)."""
-        own = () if self.host in ("0.0.0.0", "::", "") else (self.host,)
+        own = () if self.host in ANY else (self.host,)
         return (*LOOPBACK, *own, *self.hosts)
 
 

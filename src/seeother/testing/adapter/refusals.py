@@ -104,7 +104,7 @@ class RefusalPromises(Harness):
         assert browser.post({"message": "b"}, "/", **sent).status == 403
         assert self.effects.all() == ["a"]
 
-    @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "a b"])
+    @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "a b"])
     def test_an_unknown_host_is_refused(self, host: str) -> None:
         """With `hosts` set, a rebound name is 400, for reading and for writing."""
         browser = self.visit(board, hosts=("localhost",))
@@ -200,7 +200,7 @@ class RefusalPromises(Harness):
         ((name, value),) = browser.cookies.items()
         line = spoilt.format(n=name, N=name.upper(), v=value).encode().decode("latin-1")
         assert browser.post(sent, cookie=line).status == 400
-        assert browser.post(sent).status == 303
+        assert browser.post(sent, cookie=f"{name}={value}").status == 303
 
     # Bodies --------------------------------------------------------------------------------------
 

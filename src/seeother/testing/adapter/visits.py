@@ -10,7 +10,7 @@ import pytest
 from ...core.values import Response
 from .browser import Browser
 from .harness import WAIT, Harness, board, together
-from .stage import Call, page
+from .stage import HTML, Call, page
 
 
 class VisitPromises(Harness):
@@ -73,7 +73,7 @@ class VisitPromises(Harness):
 
         def hop(call: Call) -> Response:
             if call.path == "/hop":
-                return Response(302, ((b"location", b"/"), (b"content-length", b"0")))
+                return Response(302, ((b"location", b"/"), HTML))
             if call.method == "POST":
                 call.effect("a")
                 return call.visit.see_other("/hop", flash="Saved a.")
