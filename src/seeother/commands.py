@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from .errors import SeeOtherError
+from .operate import doctor, ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,6 +18,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.version_option(package_name="seeother")
 def cli() -> None:
     """Post/Redirect/Get for any Python web app: every submission takes effect exactly once."""
+
+
+cli.add_command(ledger)
+cli.add_command(doctor)
 
 
 def served(command: F) -> F:

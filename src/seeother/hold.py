@@ -60,8 +60,8 @@ class Hold:
         return self._limit == 0 and self._planting is None and not self._held
 
     def start(self, head: Response) -> None:
-        """The app named its status and headers."""
-        self.head = head
+        """The app named its status and headers; naming them again makes a new answer."""
+        self.head, self._held, self._size, self.complete = head, [], 0, False
         page = is_html(head)
         self._planting = self._planter(head) if page else None
         self._limit = PAGE_BYTES if page else 0

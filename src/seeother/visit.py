@@ -14,9 +14,10 @@ there is to read was fetched before the view ran, what it leaves is collected af
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from . import pages
 from .core.body import is_form
@@ -33,7 +34,7 @@ from .core.ops import Flow, Opened, Taken
 from .core.policy import Policy
 from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
-from .core.session import Session
+from .core.session import Session, dump_json
 from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
 from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
@@ -65,7 +66,13 @@ class DraftRefused(Refused):
 
 
 class Visit:
-    """One request, seen from the view."""
+    """One request, seen from the view.
+
+    `dump` and `load` are the codec of a session's values; a framework may bring its own.
+    """
+
+    dump: Callable[[Any], bytes] = staticmethod(dump_json)
+    load: Callable[[bytes], Any] = staticmethod(json.loads)
 
     def __init__(self, greeting: Greeting, policy: Policy, *, trusts_307: bool = True) -> None:
         self.greeting, self.policy = greeting, policy
@@ -139,7 +146,7 @@ class Visit:
     def session(self) -> Session:
         """The visitor's session as a mutable mapping."""
         if self._session is None:
-            self._session = Session(self._opened.session or ())
+            self._session = Session(self._opened.session or (), dump=self.dump, load=self.load)
         return self._session
 
     def flash(self, text: str, category: str = "message", link: str | None = None) -> None:
@@ -154,6 +161,19 @@ class Visit:
         self._shown = True
         self._taken, self._given = (*self._taken, *self._given), []
         return self._taken
+
+    def waiting(self, *, given: bool = True) -> tuple[Flash, ...]:
+        """The messages for this page, and those it leaves; looking at them consumes nothing."""
+        return (*self._taken, *(self._given if given else ()))
+
+    @property
+    def session_is_new(self) -> bool:
+        """Did this request bring no session with it, or one that is over?"""
+        return self._opened.session is None
+
+    def leave(self, messages: Iterable[Flash]) -> None:
+        """Leave exactly these messages, and none that were left before."""
+        self._given = list(messages)
 
     @property
     def draft(self) -> Draft | None:

@@ -1,50 +1,31 @@
 """seeother around any WSGI app (PEP 3333).
 
 The same request in the same order as under ASGI: judge, read the form, put the visit into
-`environ["seeother"]`, run the app, hold its answer back until what it leaves is written, send it.
-
-What WSGI adds: an app may call `start_response` late, twice (with `exc_info`), or write through the
-old `write()`; its iterable may have `close()`, which is called once whatever happens. A body that
-needs no holding back is handed to the server as it is, so `wsgi.file_wrapper` keeps its speed.
+`environ["seeother"]`, run the app, hold its answer back until what it leaves is written, send it
+(`seeother.wsgi_exchange`).
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from http import HTTPStatus
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from .core.body import Body, is_form
-from .core.entry import greet
-from .core.flows import Answer
-from .core.ops import Handle
+from .core.entry import Greeting
 from .core.policy import Policy
-from .core.values import Handled, Request, Response
+from .core.values import Response
 from .drive import Driver
-from .errors import PolicyError, Refused, SeeOtherError
-from .hold import Hold
-from .log import request_line
-from .pages import error_page
-from .setup import performing, prepared
+from .errors import PolicyError, SeeOtherError
+from .setup import prepared
 from .stores import Store
 from .visit import Visit
+from .wsgi_exchange import KEY, App, Environ, Exchange, StartResponse
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Callable[[bytes], object]]
-App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-KEY = "seeother"
-CHUNK = 64 << 10
-UNPREFIXED = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
-URIS = ("RAW_URI", "REQUEST_URI")
+__all__ = ["KEY", "App", "Environ", "SeeOther", "Sent", "StartResponse", "once"]
 
 
 class SeeOther:
@@ -83,191 +64,9 @@ class SeeOther:
             return self.app(environ, start_response)
         return Exchange(self, environ, start_response).run()
 
-
-class Exchange:
-    """One request on its way through."""
-
-    def __init__(self, outer: SeeOther, environ: Environ, start_response: StartResponse) -> None:
-        self._outer, self._environ, self._start_response = outer, dict(environ), start_response
-        self._iterable: Iterable[bytes] = ()
-        self._rest: Iterator[bytes] | None = None
-        self._reason = ""
-        self._released = False
-        self._hold: Hold
-        self._visit: Visit
-
-    def run(self) -> Iterable[bytes]:
-        """Admit, run, answer, and write one line to the log."""
-        started, request = time.perf_counter(), request_of(self._environ)
-        word, response, body = self._run(request)
-        seconds = time.perf_counter() - started
-        landing = response.header(b"location")
-        request_line(request, response.status, landing, word, seconds)
-        return body
-
-    def _run(self, request: Request) -> tuple[str, Response, Iterable[bytes]]:
-        policy = self._outer.policy
-        try:
-            greeting = greet(request, policy)
-        except Refused as error:
-            page = error_page(error, debug=bool(policy.debug))
-            return error.reason, page, self._reply(Handled(page))
-        visit = self._visit = Visit(greeting, policy)
-        try:
-            if greeting.unsafe:
-                visit.submit(self._read(request, policy) if is_form(request) else None)
-            self._hold = Hold(visit.planter, everything=visit.claims)
-            perform = performing(self._outer.store.perform, policy)
-            answer = self._outer.driver.run(visit.flow(), perform, self._handle)
-        except SeeOtherError as error:
-            self._close()
-            visit.forget()
-            handled = visit.handled(visit.refusal(error))
-            return error.reason, handled.response, self._reply(handled)
-        except BaseException:
-            self._close()
-            raise
-        word = visit.word if answer.word == "page" else answer.word
-        return word, answer.response, self._release(answer)
-
-    def _read(self, request: Request, policy: Policy) -> bytes:
-        """The whole form; the app gets it again."""
-        terminated = bool(self._environ.get("wsgi.input_terminated"))
-        body = Body(request, policy.max_body, framed=terminated)
-        stream, left = self._environ["wsgi.input"], body.expected
-        while left is None or left > 0:
-            chunk = stream.read(CHUNK if left is None else min(CHUNK, left))
-            if not chunk:
-                break
-            body.add(chunk)
-            left = None if left is None else left - len(chunk)
-        whole = body.whole()
-        self._environ["wsgi.input"] = BytesIO(whole)
-        self._environ["CONTENT_LENGTH"] = str(len(whole))
-        return whole
-
-    # The app ---------------------------------------------------------------------------------
-
-    def _handle(self, op: Handle) -> Handled:
-        """Run the app until its answer is known as far as the flow needs it."""
-        visit = self._visit
-        visit.begin(op.opened, op.taken)
-        self._iterable = self._outer.app(self._inner(visit), self._start)
-        if self._hold.head is None or not self._hold.bare:
-            self._rest = iter(self._iterable)
-            self._fill()
-        if self._hold.head is None:
-            raise RuntimeError("the app returned without calling start_response")
-        return visit.handled(self._hold.head)
-
-    def _fill(self) -> None:
-        assert self._rest is not None
-        for chunk in self._rest:
-            if self._hold.add(chunk, last=False):
-                return
-        self._hold.add(b"", last=True)
-
-    def _inner(self, visit: Visit) -> Environ:
-        """The environ as the app sees it: the visit in it, the mark out of it."""
-        environ, query = self._environ, visit.greeting.request.query.decode("latin-1")
-        if query != environ.get("QUERY_STRING", ""):
-            environ["QUERY_STRING"] = query
-            for name in URIS:
-                if name in environ:
-                    path = environ[name].partition("?")[0]
-                    environ[name] = f"{path}?{query}" if query else path
-        environ[KEY] = visit
-        environ[f"{KEY}.outer"] = self._outer
-        return environ
-
-    def _start(
-        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
-    ) -> Callable[[bytes], object]:
-        """`start_response` for the app."""
-        if exc_info:
-            try:
-                if self._released:
-                    raise exc_info[1].with_traceback(exc_info[2])
-            finally:
-                exc_info = None  # no cycle through the frame (PEP 3333)
-        elif self._hold.head is not None:
-            raise AssertionError("start_response was called twice without exc_info")
-        code, _, self._reason = status.partition(" ")
-        raw = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers)
-        self._hold.start(Response(int(code), raw))
-        return self._write
-
-    def _write(self, chunk: bytes) -> None:
-        """The old `write()`: an app cannot be stopped in it, so its bytes are held back."""
-        self._hold.add(chunk, last=False)
-
-    # The answer ------------------------------------------------------------------------------
-
-    def _release(self, answer: Answer) -> Iterable[bytes]:
-        """Send the head as the flow decided it; the body follows as the server asks for it."""
-        if answer.handled is None:  # not the app's own answer: a replay
-            self._close()
-            response = self._visit.complete(answer.response)
-            return self._reply(Handled(response, cookies=answer.cookies))
-        head = answer.response
-        empty = head.header(b"content-length") == "0"
-        self._send(head if empty else self._hold.fitted(head), answer.cookies)
-        self._released = True
-        if empty:
-            self._close()
-            return [b""]
-        if self._rest is None:
-            return self._iterable
-        return Rest(self)
-
-    def _reply(self, handled: Handled) -> list[bytes]:
-        """An answer of our own, with its body."""
-        self._reason = ""
-        self._send(handled.response, handled.cookies)
-        return [] if self._environ["REQUEST_METHOD"] == "HEAD" else [handled.response.body]
-
-    def _send(self, head: Response, cookies: Iterable[Any]) -> None:
-        reason = self._reason if self._same(head) else HTTPStatus(head.status).phrase
-        headers = [(k.decode("latin-1").title(), v.decode("latin-1")) for k, v in head.headers]
-        headers += [("Set-Cookie", cookie.header().decode("ascii")) for cookie in cookies]
-        self._start_response(f"{head.status} {reason}", headers)
-
-    def _same(self, head: Response) -> bool:
-        own = getattr(self, "_hold", None)
-        return bool(self._reason) and own is not None and own.head.status == head.status
-
-    def rest(self) -> Iterator[bytes]:
-        """What was held back, then the rest of the body, planted on the way."""
-        yield self._hold.release()
-        if self._hold.complete:
-            return
-        assert self._rest is not None
-        for chunk in self._rest:
-            yield self._hold.through(chunk, last=False)
-        yield self._hold.through(b"", last=True)
-
-    def _close(self) -> None:
-        iterable, self._iterable = self._iterable, ()
-        if hasattr(iterable, "close"):
-            iterable.close()
-
-    close = _close
-
-
-class Rest:
-    """The body as the server iterates it; `close()` closes the app's own."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._pieces = exchange.rest()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def close(self) -> None:
-        """Called by the server, once, whatever happened."""
-        self._pieces.close()  # type: ignore[attr-defined]  # a generator
-        self._exchange.close()
+    def visit(self, greeting: Greeting) -> Visit:
+        """The visit of a request; a framework's adapter may bring its own kind."""
+        return Visit(greeting, self.policy)
 
 
 def once(environ: Environ, engine: Engine, fn: Callable[..., Response], *args: Any) -> Sent:
@@ -303,31 +102,3 @@ class Sent:
         headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self.response.headers]
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [self.response.body]
-
-
-def request_of(environ: Environ) -> Request:
-    """A WSGI environ as a core request (PEP 3333: text there is Latin-1 bytes in disguise)."""
-    headers = [
-        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    ]
-    headers += [
-        (name, environ[key].encode("latin-1")) for key, name in UNPREFIXED if environ.get(key)
-    ]
-    server, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
-    return Request(
-        method=environ["REQUEST_METHOD"],
-        scheme=environ.get("wsgi.url_scheme", "http"),
-        host=environ.get("HTTP_HOST") or f"{server}:{port}",
-        root=_quoted(environ.get("SCRIPT_NAME", "")),
-        path=_quoted(environ.get("PATH_INFO", "")),
-        query=environ.get("QUERY_STRING", "").encode("latin-1"),
-        headers=tuple(headers),
-        now=time.time(),
-        entropy=os.urandom,
-    )
-
-
-def _quoted(path: str) -> str:
-    return quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~")

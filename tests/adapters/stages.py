@@ -20,12 +20,12 @@ class WSGIStage:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.joined = stage.settings["mode"] == "joined"
+        self.once = stage.settings["mode"] != "separate"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         size = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(size) if size else b""
-        if self.joined and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        if self.once and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             sent = wsgi.once(environ, self.stage.effects.engine, self.within, environ, body)
             return sent(environ, start_response)
         visit, effects = environ["seeother"], self.stage.effects
@@ -53,14 +53,14 @@ class ASGIStage:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.joined = stage.settings["mode"] == "joined"
+        self.once = stage.settings["mode"] != "separate"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
             return
         body = await read(receive)
-        if self.joined and scope["method"] not in ("GET", "HEAD"):
+        if self.once and scope["method"] not in ("GET", "HEAD"):
             engine = self.stage.effects.engine
             response = await once(Request(scope), engine, self.within, scope, body)
             await response(scope, receive, send)

@@ -28,3 +28,9 @@ class TestSeparate(ASGIContract):
     """Every promise in mode separate."""
 
     mode: ClassVar[Mode] = "separate"
+
+
+class TestFenced(ASGIContract):
+    """Every promise in mode fenced."""
+
+    mode: ClassVar[Mode] = "fenced"

@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from seeother.core.entry import greet
 from seeother.core.ops import Lookup, Settled
-from seeother.core.values import Key
-from seeother.setup import performing
-from seeother.sqlalchemy import Transaction
+from seeother.core.values import Key, Response
+from seeother.effect import Effect
 from seeother.stores import schema
 from seeother.stores.sqlite import tune
 from seeother.visit import Visit
 from tests.bench.measure import Contestant, Scale, added, interleaved, spent, times
 from tests.bench.report import Line
-from tests.bench.submissions import INSERT, POLICY, TEXT, Asked, Sent, Site, asks, forms
+from tests.bench.submissions import (
+    INSERT,
+    POLICY,
+    TEXT,
+    Asked,
+    Sent,
+    Site,
+    admitted,
+    asks,
+    forms,
+    thanked,
+)
 from tests.bench.wal import commits
 
 STATEMENT = text("INSERT INTO effect(text) VALUES(:text)")
@@ -34,12 +44,16 @@ class Alchemy:
             connection.execute(STATEMENT, {"text": TEXT})
 
     def post(self, sent: Sent) -> None:
-        """The whole submission in a transaction of the engine."""
-        transaction = Transaction(self.engine)
-        perform = performing(self.site.store.within(transaction).perform, POLICY)
-        self.site.through(
-            sent, perform, lambda: transaction.connection.execute(STATEMENT, {"text": TEXT})
-        )
+        """The whole submission by `once`, as every adapter calls it."""
+        visit, _ = admitted(sent)
+        effect = Effect(visit, self.site, self.engine, _save, (), lambda answer: answer)
+        driver = self.site.driver
+        effect.settled(driver.run(effect.flow(), effect.perform, effect.view, single_writer=True))
+
+
+def _save(connection: Connection, visit: Visit) -> Response:
+    connection.execute(STATEMENT, {"text": TEXT})
+    return thanked(visit)
 
 
 def lines(scale: Scale) -> Iterator[Line]:
@@ -63,7 +77,7 @@ def _posts(scale: Scale, site: Site, alchemy: Alchemy) -> Iterator[Line]:
             "message": Contestant(site.joined, lambda n: asks(n, message=True)),
             "unprotected": Contestant(site.unprotected, forms),
             "greet": Contestant(lambda sent: greet(sent.request, POLICY), forms),
-            "admit": Contestant(_admit, forms),
+            "admit": Contestant(admitted, forms),
             "post": Contestant(site.post, forms),
             "engine": Contestant(alchemy.effect),
             "once": Contestant(alchemy.post, forms),
@@ -102,16 +116,12 @@ def _statements(site: Site, asked: Asked) -> None:
     raw.execute("COMMIT")
 
 
-def _admit(sent: Sent) -> None:
-    Visit(greet(sent.request, POLICY), POLICY).submit(sent.body)
-
-
 def _replays(scale: Scale, site: Site) -> Iterator[Line]:
     done = forms(scale.block)
     keys: list[Key] = []
     for sent in done:
         assert site.post(sent).word == "new"
-        keys.append(_key(sent))
+        keys.append(admitted(sent)[1].key)
     f = interleaved(
         {
             "lookup": Contestant(site.store.lookup, lambda _n: [_look(key) for key in keys]),
@@ -142,13 +152,6 @@ def _without_lock(site: Site, done: list[Sent]) -> Line:
     assert words == {"replayed"}
     made = commits(site.path) - before
     return Line("P6", "commits of 20 replays beside a held write lock", made, "commits", 0)
-
-
-def _key(sent: Sent) -> Key:
-    visit = Visit(greet(sent.request, POLICY), POLICY)
-    visit.submit(sent.body)
-    assert visit.entry is not None
-    return visit.entry.key
 
 
 def _look(key: Key) -> Lookup:

@@ -6,22 +6,30 @@ submission through the core without any framework: what an adapter does, minus i
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from seeother.core.cookie import cookie_names
-from seeother.core.entry import greet
+from seeother.core.entry import Entry, greet
 from seeother.core.flows import Answer, submission
 from seeother.core.form import Form, read_form
 from seeother.core.keys import encode
 from seeother.core.ops import Claim, Granted, Handle, Settle
 from seeother.core.policy import Policy
 from seeother.core.token import FIELD, mint
-from seeother.core.values import ACCEPTED, Flash, Handled, Headers, Key, Outcome, Receipt, Request
-from seeother.core.values import Response as Answered
-from seeother.drive import Driver, Perform
+from seeother.core.values import (
+    ACCEPTED,
+    Flash,
+    Handled,
+    Headers,
+    Key,
+    Outcome,
+    Receipt,
+    Request,
+    Response,
+)
+from seeother.drive import Driver
 from seeother.setup import performing
 from seeother.stores.connect import begin, connect
 from seeother.stores.sqlite import SQLiteStore
@@ -104,26 +112,34 @@ class Site:
 
     def post(self, sent: Sent) -> Answer:
         """The whole submission: origin, token, fingerprint, claim, effect, message, outcome."""
-        perform = performing(self.store.within(self.transaction).perform, POLICY)
-        return self.through(sent, perform, lambda: self.raw.execute(INSERT, (TEXT,)))
-
-    def through(self, sent: Sent, perform: Perform, effect: Callable[[], object]) -> Answer:
-        """A submission from its request to its answer."""
-        visit = Visit(greet(sent.request, POLICY), POLICY)
-        visit.submit(sent.body)
-        assert visit.entry is not None
+        visit, entry = admitted(sent)
+        visit.running = entry.key
 
         def handle(_op: Handle) -> Handled:
-            effect()
-            return visit.handled(visit.see_other("/", flash="Your message was posted."))
+            self.raw.execute(INSERT, (TEXT,))
+            return visit.handled(thanked(visit))
 
-        return self.driver.run(submission(visit.entry, POLICY), perform, handle)
+        perform = performing(self.store.within(self.transaction).perform, POLICY)
+        return self.driver.run(submission(entry, POLICY), perform, handle, single_writer=True)
 
     def close(self) -> None:
         """Close everything."""
         self.raw.close()
         self.driver.shut()
         self.store.shut()
+
+
+def admitted(sent: Sent) -> tuple[Visit, Entry]:
+    """A submission that was judged and named; the store was not asked."""
+    visit = Visit(greet(sent.request, POLICY), POLICY)
+    visit.submit(sent.body)
+    assert visit.entry is not None
+    return visit, visit.entry
+
+
+def thanked(visit: Visit) -> Response:
+    """What a view answers when it is done."""
+    return visit.see_other("/", flash="Your message was posted.")
 
 
 def forms(count: int) -> list[Sent]:
@@ -190,4 +206,4 @@ def key_of(when: float) -> Key:
 
 def see_other(_op: Handle) -> Handled:
     """The least that a view can answer."""
-    return Handled(Answered(200))
+    return Handled(Response(200))

@@ -232,10 +232,10 @@ def test_a_full_disk_keeps_text_and_token(tmp_path: Path) -> None:
         pass  # the tables are there, and the file has no room left in it
     text = "x" * 2000
     with no_page_more() as enough, Hosted(tmp_path) as board, Visitor(board.url) as ann:
-        for stored in range(50):  # the last page of a table has room for some
+        answer = ann.submit(page := ann.get(), message=text)
+        while answer.status_code == 303:  # the last pages of the tables have room for some
             answer = ann.submit(page := ann.get(), message=text)
-            if answer.status_code != 303:
-                break
+        stored = board.messages(text)
         kept = not_saved(answer, text, page.form.fields[FIELD])
         assert board.messages(text) == stored
         assert ask(board.port, "GET", "/").status == 200
@@ -271,7 +271,8 @@ def spoil(file: Path, byte: bytes) -> None:
 
 def test_a_file_replaced_by_garbage_is_a_friendly_page(tmp_path: Path) -> None:
     """The database is overwritten under a running board: pages that say so, no traceback, the
-    text of the POST kept, and the board keeps answering."""
+    text of the POST kept, and the board keeps answering.
+    """
     with Board(tmp_path, "--quiet") as board, Visitor(board.url) as ann:
         ann.say("before")
         page = ann.get()

@@ -19,9 +19,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
 )
-MULTIPART = (
-    b'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\nin parts %d\r\n--x--\r\n'
-)
+MULTIPART = b'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\nin parts %d\r\n--x--\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     assert "Traceback" not in server.log.read_text()
 
 
-def refused(board: Board, answer: Answer, *statuses: int) -> None:
+def refused(answer: Answer, *statuses: int) -> None:
     """A clear refusal: one of these statuses, a page with a title, nothing of ours leaked."""
     assert answer.status in statuses, (answer.status, answer.text)
     assert not re.search(r"Traceback|File \"|site-packages|sqlite", answer.text)
@@ -184,7 +182,7 @@ def test_a_permalink_shows_one_message(board: Board) -> None:
     answer = ask(board.port, "GET", str(link.attributes["href"]))
     assert answer.status == 200 and "look at me" in answer.text
     for missing in ("/m/999999", "/m/0", f"/m/{10**25}", "/m/x", "/m/-1"):
-        refused(board, ask(board.port, "GET", missing), 404)
+        refused(ask(board.port, "GET", missing), 404)
 
 
 # Bad input is a clear 4xx ------------------------------------------------------------------------
@@ -218,7 +216,7 @@ def test_input_that_is_no_message_is_a_clear_4xx(board: Board, body: bytes, kind
     """Whatever arrives instead of a message: a 4xx page, no row, no 500."""
     before = board.messages()
     answer = ask(board.port, "POST", "/", body, content_type=kind)
-    refused(board, answer, 400, 413, 415, 422)
+    refused(answer, 400, 413, 415, 422)
     assert board.messages() == before
 
 
@@ -262,7 +260,7 @@ def test_a_length_that_is_missing_or_doubtful_is_refused(
     sent = head("POST / HTTP/1.1", (*own, *lengths)) + b"message=x"
     answer = exchange(board.port, sent, method="POST")
     assert answer is not None
-    refused(board, answer, 400, 411)
+    refused(answer, 400, 411)
     assert board.messages() == before
 
 
@@ -294,7 +292,7 @@ def test_methods_that_the_board_lacks_are_405(board: Board, method: str) -> None
     before = board.messages()
     body = None if method == "TRACE" else b"message=x"
     answer = ask(board.port, method, "/", body)
-    refused(board, answer, 405)
+    refused(answer, 405)
     allowed = {word.strip() for word in answer.header("allow").split(",")}
     assert {"GET", "HEAD", "POST"} <= allowed
     assert board.messages() == before
@@ -336,7 +334,7 @@ ODD_TARGETS = {
 def test_odd_paths_are_404(board: Board, target: str) -> None:
     """Nobody's path is a friendly 404, and no header can be made out of it."""
     answer = ask(board.port, "GET", target)
-    refused(board, answer, 400, 404)
+    refused(answer, 400, 404)
     assert not answer.all("set-cookie")
 
 
@@ -371,9 +369,9 @@ def test_an_override_header_changes_no_method(board: Board, name: str) -> None:
     plain = ask(board.port, "GET", "/?message=x", **{name: "POST"})
     assert plain.status < 500
     foreign = ask(board.port, "GET", "/", **{name: "POST", "sec-fetch-site": "cross-site"})
-    refused(board, foreign, 403)
+    refused(foreign, 403)
     unproved = ask(board.port, "GET", "/", **{name: "POST", "cookie": "a=1"})
-    refused(board, unproved, 403)
+    refused(unproved, 403)
     assert board.messages() == before
 
 
@@ -390,7 +388,7 @@ def test_an_unknown_host_is_refused(board: Board, host: str) -> None:
     ):
         answer = exchange(board.port, sent)
         assert answer is not None
-        refused(board, answer, 400)
+        refused(answer, 400)
         assert "evil" not in answer.text and not answer.all("set-cookie")
     assert board.messages() == before
 
@@ -399,7 +397,5 @@ def test_two_hosts_are_refused(board: Board) -> None:
     """Two Host lines: whoever stands before us may have checked the other one (RFC 9112 3.2)."""
     names = (("Host", f"127.0.0.1:{board.port}"), ("Host", "evil.example"))
     for hosts in (names, names[::-1]):
-        answer = exchange(
-            board.port, head("GET / HTTP/1.1", (*hosts, ("Connection", "close")))
-        )
+        answer = exchange(board.port, head("GET / HTTP/1.1", (*hosts, ("Connection", "close"))))
         assert answer is not None and answer.status == 400

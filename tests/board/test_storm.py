@@ -1,4 +1,4 @@
-"""Duplicates by the hundred: every submission takes effect once, and nobody waits for others' copies.
+"""Duplicates by the hundred: one effect for each submission, and nobody waits for others' copies.
 
 The first half runs against two worker processes on one file (mode joined). The second half runs
 the board in this process, because it has to hold a view and look at the order of the store's work.

@@ -299,10 +299,9 @@ def test_cookies_refused(board: Hosted) -> None:
     """A browser that keeps no cookie: one effect, `Location: /` without a mark, also twice."""
     with Visitor(board.url, cookies=False) as carl:
         page = carl.get()
-        for _ in range(2):
-            answer = carl.submit(page, message="no cookies")
-            assert (answer.status_code, answer.headers["location"]) == (303, "/")
-        assert carl.follow(answer).messages == ["no cookies"]
+        answers = [carl.submit(page, message="no cookies") for _ in range(2)]
+        assert [answer.headers.get("location") for answer in answers] == ["/", "/"]
+        assert carl.follow(answers[1]).messages == ["no cookies"]
         resend(Page(carl.submit(carl.get(), message="x" * 2001)), 422, "x" * 2001)
     assert board.messages() == 1
 

@@ -1,7 +1,7 @@
 """HTTP as bytes on a socket: for requests that no client library would send.
 
-`exchange` sends exactly what it is given and reads one answer; `request` builds a correct request to
-start from. The answer keeps its header lines apart, because two Set-Cookie lines are two lines.
+`exchange` sends exactly what it is given and reads one answer; `request` builds a correct request
+to start from. The answer keeps its header lines apart, because two Set-Cookie lines are two lines.
 """
 
 import http.client
@@ -37,7 +37,7 @@ class Answer:
 
 
 def request(
-    method: str, target: str, port: int, body: bytes | None = None, **headers: str
+    method: str, target: str, port: int, body: bytes | None = None, /, **headers: str
 ) -> bytes:
     """A correct request; `headers` with `_` for `-`, one named `host` replaces the right one."""
     lines = {"Host": f"127.0.0.1:{port}", "Connection": "close"}
@@ -73,13 +73,15 @@ def exchange(port: int, sent: bytes, *, method: str = "GET", ends: bool = False)
             answer.close()
 
 
-def ask(port: int, method: str, target: str, body: bytes | None = None, **headers: str) -> Answer:
+def ask(
+    port: int, method: str, target: str, body: bytes | None = None, /, **headers: str
+) -> Answer:
     """Send a correct request and read its answer."""
     answer = exchange(port, request(method, target, port, body, **headers), method=method)
     assert answer is not None, "hung up without an answer"
     return answer
 
 
-def post(port: int, fields: dict[str, str], target: str = "/", **headers: str) -> Answer:
+def post(port: int, fields: dict[str, str], target: str = "/", /, **headers: str) -> Answer:
     """Send a form as the plainest client does: no cookie, no token, no Origin."""
     return ask(port, "POST", target, urlencode(fields).encode(), **headers)

@@ -14,7 +14,8 @@ Playwright's synchronous interface keeps an event loop running in the main threa
 that uses it cannot call `asyncio.run` as well.
 """
 
-from collections.abc import Generator
+import json
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -95,6 +96,23 @@ def visiting(
         context.close()
 
 
+@contextmanager
+def without_cookies(browser: Browser, path: Path, profile: Path) -> Generator[Page]:
+    """A second Chromium whose owner blocks all cookies in its settings."""
+    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (profile / "Default").mkdir(parents=True)
+    (profile / "Default" / "Preferences").write_text(json.dumps(settings))
+    context = browser.browser_type.launch_persistent_context(
+        profile, executable_path=path, args=list(QUIET), ignore_default_args=list(UNREAL)
+    )
+    try:
+        page = context.pages[0]
+        _devtools(page)
+        yield page
+    finally:
+        context.close()
+
+
 # One for each page and never detached: Chromium answers neither attach nor detach before a pending
 # navigation ends, and the harness would then wait for the very answer that the test holds back.
 _sessions: WeakKeyDictionary[Page, CDPSession] = WeakKeyDictionary()
@@ -104,6 +122,21 @@ def _devtools(page: Page) -> CDPSession:
     if page not in _sessions:
         _sessions[page] = page.context.new_cdp_session(page)
     return _sessions[page]
+
+
+def look(page: Page, expression: str) -> Any:
+    """The value of a JavaScript expression on the page that is on screen.
+
+    None where that page is just going. While a redirect is followed there is no answer before its
+    end.
+    """
+    question = {"expression": expression, "returnByValue": True}
+    try:
+        answer = _devtools(page).send("Runtime.evaluate", question)
+    except Error:
+        return None
+    assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+    return answer["result"].get("value")
 
 
 def history(page: Page, delta: int) -> None:
@@ -131,18 +164,30 @@ def restored(page: Page) -> bool:
         return False
 
 
-def clicks(page: Page, selector: str, n: int = 1, *, gap: float = 0.0) -> None:
-    """Click `n` times, `gap` seconds apart, whatever the page does meanwhile."""
-    # Not by a locator: those wait for a navigation that is under way, and people do not.
-    box = page.evaluate(BOX, selector)
+def clicks(
+    page: Page, selector: str, n: int = 1, *, gap: float | Callable[[], object] = 0.0
+) -> None:
+    """Click `n` times at the same place, whatever the page does meanwhile.
+
+    `gap` seconds apart, or as soon as `gap()` returns: while a redirect is followed Chromium lets
+    nobody look at the page on screen, but it takes clicks.
+    """
+    box = look(page, f"({BOX})({json.dumps(selector)})")
     assert box is not None, f"{selector} is not visible"
     where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     for count in range(1, n + 1):
         if count > 1:
-            page.wait_for_timeout(gap * 1000)  # the rhythm of the hand, not a wait
+            _pause(page, gap)
         for kind in ("mousePressed", "mouseReleased"):
             event = {"type": kind, **where, "button": "left", "buttons": 1, "clickCount": count}
             _devtools(page).send("Input.dispatchMouseEvent", event)
+
+
+def _pause(page: Page, gap: float | Callable[[], object]) -> None:
+    if callable(gap):
+        gap()
+    else:
+        page.wait_for_timeout(gap * 1000)  # the rhythm of the hand, not a wait
 
 
 def enter(page: Page, n: int = 1, *, gap: float = 0.0) -> None:

@@ -1,15 +1,18 @@
 """What the tests of the board share: a board in this process, a proxy, and people in browsers."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection
 
+from seeother import asgi
 from seeother.apps.board import app as board_app
-from seeother.core.values import Response
+from seeother.core.values import Request, Response
+from seeother.exchange import Scope
 from seeother.visit import Visit
 from tests.board.hosted import Hosted
 from tests.browser.proxy import Proxy
@@ -42,6 +45,20 @@ def ann(chromium: "Browser", proxy: Proxy) -> "Iterator[InChromium]":
 
     with visiting(chromium) as page:
         yield InChromium(proxy, page)
+
+
+@pytest.fixture
+def two_days_pass(board: Hosted, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes every form that is open by now too old; the browser's own clock stays."""
+
+    def request_of(scope: Scope) -> Request:
+        return replace(_request_of(scope), now=board.clock())
+
+    monkeypatch.setattr(asgi, "request_of", request_of)
+    return lambda: board.clock.advance(2 * 86_400)
+
+
+_request_of = asgi.request_of
 
 
 class Slow:

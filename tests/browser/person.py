@@ -7,10 +7,11 @@ act as a person does (`Person`), wait until everything has come to rest, and rea
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Page
 
 from tests.browser import chromium
 from tests.browser.firefox import Firefox
@@ -36,7 +37,7 @@ LOOK: Final = """(() => {
     messages: shown(".message .text").map(text),
     text: value("message"),
     name: value("name"),
-    focus: document.activeElement.id || document.activeElement.localName,
+    focus: document.activeElement?.id || document.activeElement?.localName,
   });
 })()"""
 
@@ -56,7 +57,7 @@ class Screen:
     links: list[str]
     alerts: list[str]
     messages: list[str]
-    focus: str
+    focus: str | None = None
     text: str | None = None
     name: str | None = None
 
@@ -88,12 +89,17 @@ class Person(ABC):
         """Press the Back button, and wait until the page before is there."""
 
     @abstractmethod
-    def reload(self) -> None:
-        """Press the Reload button; waits for nothing."""
+    def _reload(self) -> None: ...
 
     @abstractmethod
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; None while one page goes and the next comes."""
+
+    def reload(self) -> None:
+        """Press the Reload button, and wait until a request came of it."""
+        begun = len(self.proxy.begun())
+        self._reload()
+        until(lambda: len(self.proxy.begun()) > begun, "the page asked for again")
 
     def write(self, text: str, name: str | None = None) -> None:
         """Open the board and fill the form in."""
@@ -135,7 +141,7 @@ class InChromium(Person):
     def open(self, path: str = "") -> None:
         self.page.goto(self.proxy.url + path)
 
-    def press(self, n: int = 1, *, gap: float = 0.0) -> None:
+    def press(self, n: int = 1, *, gap: float | Callable[[], object] = 0.0) -> None:
         chromium.clicks(self.page, BUTTON, n, gap=gap)
 
     def enter(self, field: str, n: int) -> None:
@@ -150,14 +156,11 @@ class InChromium(Person):
         chromium.history(self.page, -1)
         until(lambda: (self.evaluate("location.href") or left) != left, "the page before")
 
-    def reload(self) -> None:
+    def _reload(self) -> None:
         chromium.reload(self.page)
 
     def evaluate(self, expression: str) -> Any:
-        try:
-            return self.page.evaluate(expression)
-        except Error:
-            return None
+        return chromium.look(self.page, expression)
 
 
 class InFirefox(Person):
@@ -186,7 +189,7 @@ class InFirefox(Person):
         self.firefox.history(-1)
         until(lambda: (self.evaluate("location.href") or left) != left, "the page before")
 
-    def reload(self) -> None:
+    def _reload(self) -> None:
         self.firefox.call("browsingContext.reload", context=self.firefox.tab, wait="none")
 
     def evaluate(self, expression: str) -> Any:

@@ -39,7 +39,13 @@ def said_once(ann: InChromium, text: str) -> None:
 # Slow landing pages ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+WAITING = {
+    "before": lambda ann: any("?so=" in one.target for one in ann.proxy.begun()),
+    "after": lambda ann: any(POSTED.encode() in one.body for one in ann.proxy.answered()),
+}
+
+
+@pytest.mark.parametrize("when", WAITING)
 def test_second_click_while_the_landing_page_is_slow(
     ann: InChromium, board: Hosted, when: str
 ) -> None:
@@ -49,17 +55,12 @@ def test_second_click_while_the_landing_page_is_slow(
     """
     ann.write("patience")
     gate = ann.proxy.gate()
-    ann.proxy.rule(Fault(**{when: gate}), method="GET", path="/")
-    ann.press()
-    until(lambda: any("?so=" in one.target for one in ann.proxy.begun()), "the landing page")
-    if when == "after":
-        taken = until(lambda: [e for e in ann.proxy.answered() if POSTED.encode() in e.body], "it")
-        assert len(taken) == 1
-    ann.press()
-    until(lambda: ann.posts() == 2, "the second POST")
+    ann.proxy.rule(Fault(**{when: gate}), method="GET", path="/")  # type: ignore[arg-type]
+    ann.press(2, gap=lambda: until(lambda: WAITING[when](ann), f"the landing page, held {when}"))
+    until(lambda: ann.sees_now().said == [POSTED], "the message")
     gate.set()
     said_once(ann, "patience")
-    assert board.messages() == 1
+    assert (ann.posts(), board.messages()) == (2, 1)
 
 
 # Stop --------------------------------------------------------------------------------------------
@@ -150,9 +151,11 @@ def test_landing_page_cut_short(ann: InChromium, board: Hosted) -> None:
     ann.write("half")
     ann.proxy.rule(TRUNCATE, method="GET", path="/")
     ann.press()
-    until(lambda: len(ann.proxy.seen("GET")) > 1, "half a page")
+    half = until(lambda: (seen := ann.look()) and "?so=" in seen.url and seen, "half a page")
+    assert (half.ready, half.said) == (False, [POSTED])
     ann.reload()
-    assert ann.sees().messages == ["half"]
+    screen = ann.sees()
+    assert (screen.messages, screen.said) == (["half"], [])
     assert (ann.posts(), board.messages()) == (1, 1)
 
 

@@ -272,9 +272,10 @@ def test_hosts() -> None:
 
 def test_two_hosts() -> None:
     """Two Host lines are refused: whoever stands before us may have read the other one."""
-    lines = ((b"host", HOST.encode()), (b"host", HOST.encode()))
+    line = (b"host", HOST.encode())
+    assert greet(with_headers(arrival("GET"), (line,)), POLICY).request.host == HOST
     with pytest.raises(BadHost, match="two"):
-        greet(with_headers(arrival("GET"), lines), POLICY)
+        greet(with_headers(arrival("GET"), (line, line)), POLICY)
 
 
 FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-host": "front.example"}
@@ -389,6 +390,12 @@ def test_cookies_survive_a_rotation() -> None:
     assert (greeting.visitor, greeting.sid, greeting.hinted) == (VISITOR, STRANGER, True)
     assert greeting.names == cookie_names(rotated.ring.tag, secure=False) != PLAIN
     assert admit(greeting, *form(token=token()), rotated).named
+
+
+def test_the_hint_is_read() -> None:
+    """A message is expected where the hint cookie is there, whatever it says, and only there."""
+    for jar, hinted in ((f"{PLAIN.hint}=1", True), (f"{PLAIN.hint}=", True), ("theme=dark", False)):
+        assert greet(arrival("GET", headers={"cookie": jar}), POLICY).hinted is hinted
 
 
 def test_new_cookies_win_over_old_ones() -> None:

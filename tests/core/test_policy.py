@@ -114,6 +114,21 @@ def test_wrong_values(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("mode", "", "'joined', 'fenced', 'hooked', 'separate', None, not ''"),
+        ("redirect_status", 301, "303, 302, not 301"),
+        ("on_edit", None, "'new', 'confirm', 'refuse', not None"),
+    ],
+)
+def test_choices_are_listed(name: str, value: Any, words: str) -> None:
+    """Where there is a choice the error lists it."""
+    with pytest.raises(PolicyError) as caught:
+        Policy.of({name: value})
+    assert str(caught.value) == f"{name} is one of {words}"
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("patience", 0),
@@ -238,10 +253,8 @@ def test_secret_names(name: str, secret: bool) -> None:
 def test_own_secret_names() -> None:
     """The policy's own list replaces the default one."""
     policy = Policy(secret_fields=("IBAN", "No"))
-    assert [n for n in ("iban2", "no", "note", "password") if policy.is_secret(n)] == [
-        "iban2",
-        "no",
-    ]
+    names = ("myiban", "no", "note", "password")
+    assert [name for name in names if policy.is_secret(name)] == ["myiban", "no"]
 
 
 def test_ignored_names() -> None:

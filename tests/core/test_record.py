@@ -200,13 +200,27 @@ def test_a_location_alone_is_no_redirect(status: int) -> None:
     assert kept.outcome.location is None
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_status_alone_is_no_redirect(status: int) -> None:
+    """Without a Location nobody is sent anywhere: it is a page."""
+    kept, _ = submitted(Handled(page(status), (POSTED,)))
+    assert (kept.response.status, kept.response.body) == (status, page().body)
+    assert kept.outcome.location is None
+    assert visited(Handled(page(status))).response == page(status)
+
+
 def test_a_redirect_has_no_body_and_is_not_stored() -> None:
     """Empty, `no-store`, and without any header that described the app's body."""
     headers = (
         (b"content-type", b"text/html"),
         (b"content-length", b"5"),
         (b"content-encoding", b"gzip"),
+        (b"content-language", b"en"),
+        (b"content-location", b"/made"),
+        (b"content-range", b"bytes 0-4/5"),
+        (b"content-disposition", b"attachment"),
         (b"transfer-encoding", b"chunked"),
+        (b"trailer", b"digest"),
         (b"cache-control", b"public, max-age=600"),
         (b"etag", b'"1"'),
         (b"expires", b"Thu, 01 Jan 2037 00:00:00 GMT"),
@@ -557,6 +571,14 @@ def test_a_redirected_get_with_a_message_of_its_own() -> None:
     assert kept.close.receipt.messages == (Flash("old"), POSTED)
     assert mark_of(kept.response.header(b"location")) == kept.close.receipt.id
     assert hints(kept) == [("1", HINT_SECONDS)]
+
+
+def test_a_redirected_get_with_a_draft() -> None:
+    """A draft that a GET leaves waits behind its own mark, with nothing announced."""
+    kept = visited(Handled(to("/form"), draft=TYPED))
+    assert kept.close is not None
+    assert draft_in(kept.close.receipt)
+    assert hints(kept) == []
 
 
 def test_an_unclaimed_form_is_answered_alike() -> None:

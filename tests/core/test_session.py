@@ -1,7 +1,7 @@
 """Sessions: a mapping like any other, and writes that merge instead of overwriting each other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -20,7 +20,9 @@ values = st.recursive(
     max_leaves=6,
 )
 contents = st.dictionaries(names, values, max_size=5)
-verbs = st.sampled_from(["set", "delete", "read", "nest", "pop", "default", "update", "clear"])
+verbs = st.sampled_from(
+    ["set", "delete", "read", "nest", "default", "update", "clear", "change", "change"]
+)
 steps = st.lists(st.tuples(verbs, names, values), max_size=12)
 
 
@@ -34,6 +36,8 @@ def merged(rows: Rows, changes: Changes) -> Rows:
     after = {} if changes.cleared else dict(rows)
     for name in changes.deletes:
         after.pop(name, None)
+    for name, update in changes.updates:
+        after[name] = update(after.get(name))
     return {**after, **dict(changes.sets)}
 
 
@@ -54,14 +58,16 @@ def do(target: Any, verb: str, name: str, value: Any) -> None:
             target[name].append(value)
         case "nest" if isinstance(target.get(name), dict):
             target[name]["new"] = value
-        case "pop":
-            target.pop(name, None)
         case "default":
             target.setdefault(name, value)
         case "update":
             target.update({name: value, "z": 1})
         case "clear":
             target.clear()
+        case "change" if isinstance(target, Session):
+            target.change(name, lambda old: [old, value], default="none")
+        case "change":
+            target[name] = [target.get(name, "none"), value]
         case _:
             target.get(name)
 
@@ -188,6 +194,90 @@ def test_another_codec() -> None:
     assert session["a"] == "AB"
     session["b"] = "cd"
     assert session.changes().sets == (("b", b"CD"),)
+
+
+# --- change ---------------------------------------------------------------------------------------
+
+
+def append(item: int) -> Callable[[list[int]], list[int]]:
+    """A function that works on the very list that it is given."""
+
+    def fn(items: list[int]) -> list[int]:
+        items.append(item)
+        return items
+
+    return fn
+
+
+def test_change_is_exact() -> None:
+    """Read-modify-write meets what the store holds at the end, also what came meanwhile (S2)."""
+    rows = rows_of({"n": 1, "cart": [1]})
+    one, two = Session(rows.items()), Session(rows.items())
+    for session in (one, two):
+        session.change("n", lambda n: n + 1)
+        session.change("n", lambda n: n * 10)
+        assert session["n"] == 20
+        session.change("cart", append(2))
+        session.change("new", append(3), default=[])
+        assert (session["cart"], session["new"]) == ([1, 2], [3])
+    after = merged(merged(rows, one.changes()), two.changes())
+    assert content_of(after) == {"n": 210, "cart": [1, 2, 2], "new": [3, 3]}
+
+
+def test_change_of_something_read() -> None:
+    """Having read a key before does not make its change inexact."""
+    session = Session(rows_of({"n": 1}).items())
+    assert session["n"] == 1
+    session.change("n", lambda n: n + 1)
+    assert content_of(merged(rows_of({"n": 5}), session.changes())) == {"n": 6}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda session: session.update(cart=[9]),
+        lambda session: session["cart"].append(9),
+        lambda session: session.pop("cart"),
+        lambda session: session.clear(),
+    ],
+    ids=["set", "edited", "deleted", "cleared"],
+)
+def test_change_of_something_overwritten(before: Callable[[Session], None]) -> None:
+    """What this visit set, edited, deleted or cleared before is what its change goes on with."""
+    session = Session(rows_of({"cart": [1]}).items())
+    before(session)
+    session.change("cart", append(2), default=[])
+    seen = list(session["cart"])
+    meanwhile = rows_of({"cart": [1, 7]})
+    assert content_of(merged(meanwhile, session.changes())) == {"cart": seen}
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        (lambda session: session.update(cart=[9]), {"cart": [9]}),
+        (lambda session: session["cart"].append(9), {"cart": [1, 2, 9]}),
+        (lambda session: session.pop("cart"), {}),
+        (lambda session: session.clear(), {}),
+    ],
+    ids=["set", "edited", "deleted", "cleared"],
+)
+def test_overwritten_after_a_change(then: Callable[[Session], None], left: Any) -> None:
+    """What is set, edited, deleted or cleared after a change is what stays."""
+    session = Session(rows_of({"cart": [1]}).items())
+    session.change("cart", append(2))
+    then(session)
+    assert content_of(merged(rows_of({"cart": [1, 7]}), session.changes())) == left
+    session.change("cart", append(3), default=[])
+    assert session["cart"][-1] == 3
+
+
+def test_rotate() -> None:
+    """A session asks for a new id by itself, without any change."""
+    session, untouched = Session(), Session()
+    session.rotate()
+    assert (session.rotated, untouched.rotated) == (True, False)
+    assert not session.changes()
 
 
 # --- two visits at once ---------------------------------------------------------------------------

@@ -267,6 +267,7 @@ def test_the_echo_compares_within_a_visitor_only() -> None:
         echo_digest(RING, who, what) for who in (VISITOR, b"w" * 16) for what in (b"a", b"b")
     }
     assert len(digests) == 4
+    assert {len(digest) for digest in digests} == {16}
 
 
 @pytest.mark.parametrize("on_edit", EDITS)

@@ -85,9 +85,7 @@ class Nursery:
         self._parent.stdin.write(json.dumps(order) + "\n")
         self._parent.stdin.flush()
         told = json.loads(self._parent.stdout.readline())
-        answers = tuple(
-            Answer(a["status"], dict(a["headers"]), a["text"]) for a in told["answers"]
-        )
+        answers = tuple(Answer(a["status"], dict(a["headers"]), a["text"]) for a in told["answers"])
         life = Life(told["code"], answers, tuple(told["places"]))
         assert life.code == (0 if deadly is None else KILLED), life
         return life

@@ -61,7 +61,7 @@ class Watch:
                 self.place(f"before {op.verb}")
                 try:
                     reply = yield op
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - the flow decides what it means
                     op = flow.throw(error)
                     continue
                 self.place(f"after {op.verb}")
@@ -79,20 +79,21 @@ class Watch:
 
     def install(self) -> None:
         """Put it around the driver and under every connection of this process."""
-        arun, connect = Driver.arun, sqlite3.connect
+        arun: Any = Driver.arun
+        connect = sqlite3.connect
 
         async def watched(driver: Driver, flow: Any, *args: Any, **more: Any) -> Any:
             return await arun(driver, self.flow(flow), *args, **more)
 
         def traced(*args: Any, **more: Any) -> sqlite3.Connection:
-            connection = connect(*args, **more)
+            connection: sqlite3.Connection = connect(*args, **more)
             connection.set_trace_callback(self.statement)
             return connection
 
         def trace(connection: sqlite3.Connection, _record: object) -> None:
             connection.set_trace_callback(self.statement)
 
-        Driver.arun = watched  # type: ignore[method-assign]
+        Driver.arun = watched  # type: ignore[method-assign, assignment]
         sqlite3.connect = traced  # type: ignore[assignment]
         event.listen(Engine, "connect", trace)
 

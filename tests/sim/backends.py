@@ -18,6 +18,7 @@ from seeother.errors import StoreBusy, StoreDown
 from seeother.stores.delivery import Kept
 from seeother.stores.joined import Joined
 from seeother.stores.memory import MemoryStore, _MemoryWork
+from seeother.stores.work import Work
 
 from .effects import Effect, MemoryTable, Table
 
@@ -32,6 +33,7 @@ class Backend(Protocol):
     """A kind of store: opens store objects and ports, and looks inside for the judges."""
 
     table: Table
+    idle: float
 
     def open(self, process: Process) -> Any: ...
     def drop(self, process: Process) -> None: ...
@@ -39,6 +41,7 @@ class Backend(Protocol):
     def row(self, key: Key) -> Row | None: ...
     def kept(self, receipt: bytes) -> Kept | None: ...
     def receipts(self) -> list[Kept]: ...
+    def work(self) -> Work: ...
     def close(self) -> None: ...
 
 
@@ -113,6 +116,9 @@ class SharedStore(MemoryStore):
 
     def prepare(self) -> None:
         """Nothing has to be created."""
+
+    def check(self, connection: object) -> None:
+        """Every transaction here is one of this database."""
 
 
 class Writer:
@@ -217,6 +223,7 @@ class MemoryBackend:
 
     def __init__(self, world: World, **limits: Any) -> None:
         self.world, self.limits = world, limits
+        self.idle: float = limits["idle"]
         self.table: Table = MemoryTable()
         self.shared = MemoryStore(clock=lambda: world.now, **limits)
         self.writers: list[Writer] = []
@@ -249,6 +256,9 @@ class MemoryBackend:
 
     def receipts(self) -> list[Kept]:
         return list(self.shared.receipts.values())
+
+    def work(self) -> Work:
+        return _MemoryWork(self.shared)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -160,14 +160,24 @@ class Desk:
         return admit(greet(request, self.policy), read_form(FORM_TYPE, body), body, self.policy)
 
     def request(
-        self, method: str, target: str, visitor: bytes | None, more: Any = (), *, hinted: bool = False
+        self,
+        method: str,
+        target: str,
+        visitor: bytes | None,
+        more: Any = (),
+        *,
+        hinted: bool = False,
+        sid: bytes | None = None,
     ) -> Request:
         """A request of a visitor, as an adapter would build it."""
         path, _, query = target.partition("?")
         tag = self.policy.ring.tag
         cookies = [] if visitor is None else [f"so-{tag}={encode(visitor)}"]
         cookies += [f"so-h-{tag}=1"] if hinted else []
-        headers = [(b"sec-fetch-site", b"same-origin"), *more]
+        cookies += [f"so-s-{tag}={encode(sid)}"] if sid is not None else []
+        headers = list(more)
+        if not any(name == b"sec-fetch-site" for name, _ in headers):
+            headers.append((b"sec-fetch-site", b"same-origin"))
         if cookies:
             headers.append((b"cookie", "; ".join(cookies).encode()))
         world = self.world

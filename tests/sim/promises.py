@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from seeother.core.ops import Busy, Close, Done, Op, Rearm, Settle, Taken
-from seeother.core.values import ACCEPTED
+from seeother.core.flows import PAGE_LEASE
+from seeother.core.ops import Busy, Close, Done, Op, Open, Rearm, Settle, Taken
+from seeother.core.values import ACCEPTED, SessionWrite
 from seeother.stores.delivery import Stage
+from seeother.stores.work import FORWARD_SECONDS
 
 from .world import Violation
 
@@ -82,6 +84,7 @@ def watch(worker: Worker, op: Op[Any], perform: Callable[[], Any] | None = None)
     reply = perform() if perform is not None else asked(worker, op)
     if world.tracing:
         world.log(f"{worker}: {op.verb} -> {_brief(reply)}")
+    watch_session(worker, op, reply)
     if isinstance(op, Close) and not isinstance(reply, Busy):
         _closed(worker, op)
         for kept in before:
@@ -129,8 +132,11 @@ def may_take(worker: Worker, taken: tuple[Taken, ...], *, eligible: bool, visito
 
 
 def shown(worker: Worker, taken: tuple[Taken, ...]) -> None:
-    """F1: at most once per answer of a POST."""
+    """F1: at most once per answer of a POST; a page slower than its lease is no part of that."""
     kept = notes(worker.world)
+    if worker.world.now - worker.began > PAGE_LEASE:
+        for one in taken:
+            kept.chances.update(kept.texts.get(one.receipt, ()))
     for one in taken:
         for text in kept.texts.get(one.receipt, (*(m.text for m in one.messages),)):
             kept.shows[text] += 1
@@ -156,14 +162,79 @@ def all_delivered(world: World) -> None:
 # Sessions -----------------------------------------------------------------------------------
 
 
-def writes_survive(world: World, final: dict[str, str]) -> None:
-    """S1: a write that was answered is there, unless the same key was written again."""
-    for name, values in world.memo["written"].items():
-        if final.get(name) not in values:
-            raise Violation("S1", f"{name} is {final.get(name)!r}, written were {values}")
+class Sessions:
+    """Which ids were given up, for which new ones, and which sessions were ended."""
+
+    def __init__(self) -> None:
+        self.moved: dict[bytes, bytes] = {}
+        self.moved_at = 0.0
+        self.ended: set[bytes] = set()
 
 
-def stays_dead(world: World, found: object) -> None:
-    """S3: a session that has ended never comes back."""
-    if found is not None:
-        raise Violation("S3", f"a session that had ended is there again at {world.now:.1f}")
+def sessions(world: World) -> Sessions:
+    """What happened to the sessions of this schedule."""
+    found: Sessions | None = world.memo.get("sessions")
+    if found is None:
+        found = world.memo["sessions"] = Sessions()
+    return found
+
+
+def last_id(world: World, sid: bytes) -> bytes:
+    """Where a session is by now."""
+    moved = sessions(world).moved
+    while sid in moved:
+        sid = moved[sid]
+    return sid
+
+
+def watch_session(worker: Worker, op: Op[Any], reply: Any) -> None:
+    """S3 and S4: after every read and write of a session."""
+    world = worker.world
+    known = sessions(world)
+    if isinstance(op, Open) and op.sid is not None and reply.session is not None:
+        if op.sid in known.ended:
+            raise Violation("S3", f"a session that was ended was opened again ({worker})")
+        if op.sid in known.moved:
+            raise Violation("S4", f"an id that was given up still opens the session ({worker})")
+    if isinstance(op, Close) and op.session is not None and not isinstance(reply, Busy):
+        _written(world, op.session)
+
+
+def _written(world: World, write: SessionWrite) -> None:
+    known, work = sessions(world), world.backend.work()
+    if write.moves is not None:
+        at = last_id(world, write.moves)
+        head = work.head(at)
+        if head is not None and head.moved_to == write.sid:
+            known.moved[at], known.moved_at = write.sid, world.now
+    if write.ends is not None:
+        forwarded = world.now - known.moved_at <= FORWARD_SECONDS
+        known.ended |= {write.ends, *([last_id(world, write.ends)] if forwarded else [])}
+    for sid in known.ended:
+        head = work.head(sid)
+        if head is not None and head.moved_to is None:
+            raise Violation("S3", "a session is there although it was ended")
+
+
+def writes_survive(final: dict[str, str], written: dict[str, set[str]], maybe: set[str]) -> None:
+    """S1: a write that was answered is there, unless the same key was written again.
+
+    `maybe`: values of writes to the common key that got no answer.
+    """
+    for name, values in written.items():
+        if final.get(name, "").strip('"') not in values | maybe:
+            raise Violation("S1", f"{name} is {final.get(name)}, written were {sorted(values)}")
+
+
+def counts_exactly(final: dict[str, str], done: int, tried: int) -> None:
+    """S2: every `change` that was answered counts once; one without an answer at most once."""
+    count = int(final.get("count", "0"))
+    if not done <= count <= tried:
+        raise Violation("S2", f"the count is {count}, answered were {done} of {tried}")
+
+
+def stays_dead(world: World, sid: bytes) -> None:
+    """S3: a session that has ended does not come back by a write of before."""
+    head, work = world.backend.work().head(sid), world.backend.work()
+    if head is not None and work._alive(head):
+        raise Violation("S3", f"an idle session is alive again at {world.now:.1f}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from .backends import MemoryBackend
+from .backends import Backend, MemoryBackend
 from .scenes import scene
+from .sqlite import SQLiteBackend
 from .world import Violation, World
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SCENARIOS: Final = ("joined", "fenced", "separate", "flash", "session")
 CHUNK: Final = 250
+SHORT_IDLE: Final = 300.0
 
 
 @dataclass(slots=True)
@@ -66,8 +68,10 @@ def play(
     return world
 
 
-def _backend(world: World, store: str) -> MemoryBackend:
-    return MemoryBackend(world)
+def _backend(world: World, store: str) -> Backend:
+    limits = {"idle": SHORT_IDLE if world.scenario == "session" else 14 * 86_400.0}
+    kind: Callable[..., Backend] = SQLiteBackend if store == "sqlite" else MemoryBackend
+    return kind(world, **limits)
 
 
 def several(first: int, count: int, scenario: str, store: str) -> Result:

@@ -103,8 +103,7 @@ class Worker:
         if self.ended:
             return
         self.ended = True
-        if self.grant is not None or self._key is not None:
-            self.world.fault(self.unit, "crash")
+        self.world.fault(self.unit, "crash")
         self.port.lose()
         self._then(self, Ended())
 

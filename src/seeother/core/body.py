@@ -7,13 +7,14 @@ is not the form that the person sent.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ..errors import BadForm, LengthRequired, TooLarge
-from .origin import single
 from .values import Request
 
 FORMS: Final = frozenset({b"application/x-www-form-urlencoded", b"multipart/form-data"})
+DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 
 
 def is_form(request: Request) -> bool:
@@ -26,8 +27,8 @@ class Body:
     """Collects a body; `most` is the largest that is accepted, in bytes.
 
     Raises LengthRequired, TooLarge or BadForm at once where the headers say enough.
-    `framed` tells that the protocol itself delimits bodies (HTTP/2 and newer), so that a missing
-    length is no fault.
+    `framed` tells that whoever delivers the bytes also says where they end (HTTP/2, or a server
+    that decodes chunks), so that a missing length is no fault.
     """
 
     def __init__(self, request: Request, most: int, *, framed: bool = False) -> None:
@@ -51,11 +52,14 @@ class Body:
 
 
 def _length(request: Request, *, framed: bool) -> int | None:
-    text = single(request.headers, b"content-length")
-    if text is None:
-        if request.header(b"transfer-encoding") is None and not framed:
-            raise LengthRequired("a form body needs a Content-Length")
+    values = [value for name, value in request.headers if name == b"content-length"]
+    if not values and framed:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if not values:
+        raise LengthRequired("a form body needs a Content-Length")
+    if len(values) > 1:
+        raise BadForm(f"there are {len(values)} Content-Length headers")
+    text = values[0].strip(b" \t")
+    if not DIGITS.fullmatch(text):
         raise BadForm(f"Content-Length {text[:40]!r} is not a number")
     return int(text)

@@ -142,11 +142,9 @@ def _redirects(response: Response) -> bool:
     return response.status in REDIRECTS and response.header(b"location") is not None
 
 
-def _location(response: Response) -> str | None:
+def _location(response: Response) -> str:
     """The Location as text. Apps send bytes: UTF-8 where they are that, else Latin-1."""
-    found = response.header(b"location")
-    if found is None:
-        return None
+    found = response.header(b"location") or ""
     try:
         return found.encode("latin-1").decode()
     except UnicodeDecodeError:
@@ -169,7 +167,7 @@ def _landed(
     repeats = status == 308 or (status == 307 and handled.repeat)
     if greeting.unsafe and not repeats:
         status = policy.redirect_status
-    given = clean_location(_location(response) or "")
+    given = clean_location(_location(response))
     local = _local(given, greeting) if policy.mark is not None else None
     if policy.mark is None or local is None:
         location = given

@@ -52,14 +52,15 @@ class Session(MutableMapping[str, Any]):
         self._live: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._cleared = False
-        self._updates: list[tuple[str, Update]] = []
+        # Per changed key its functions, in order, and what this visit saw after the last of them.
+        self._updates: dict[str, tuple[list[Update], bytes]] = {}
         self.rotated = False
         self._dump, self._load = dump, load
 
     def __getitem__(self, name: str) -> Any:
         if name in self._live:
             return self._live[name]
-        if name in self._gone or name not in self._stored:
+        if name in self._gone:
             raise KeyError(name)
         value = self._live[name] = self._load(self._stored[name])
         return value
@@ -69,14 +70,14 @@ class Session(MutableMapping[str, Any]):
             raise TypeError(f"session keys are strings, not {type(name).__name__}")
         self._gone.discard(name)
         self._live[name] = value
-        self._forget_updates(name)
+        self._updates.pop(name, None)
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
         self._live.pop(name, None)
         self._gone.add(name)
-        self._forget_updates(name)
+        self._updates.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         return name in self._live or (name in self._stored and name not in self._gone)
@@ -92,7 +93,7 @@ class Session(MutableMapping[str, Any]):
         """Forget everything, also what another request adds until this one is written."""
         self._live.clear()
         self._gone = set(self._stored)
-        self._updates = []
+        self._updates.clear()
         self._cleared = True
 
     def change(self, name: str, fn: Callable[[Any], Any], default: Any = None) -> None:
@@ -108,17 +109,17 @@ class Session(MutableMapping[str, Any]):
         2
         """
 
-        def update(stored: bytes | None) -> bytes:
-            return self._dump(fn(default if stored is None else self._load(stored)))
+        blank = self._dump(default)
 
-        value = fn(self.get(name, default))
-        earlier = [one for one in self._updates if one[0] == name]
-        if name in self._live and not earlier and self._differs(name, self._dump(self._live[name])):
-            self[name] = value  # it was set before: nothing of the store is left to be read
-            return
-        kept = self._updates
-        self[name] = value
-        self._updates = [*kept, (name, update)]
+        def update(stored: bytes | None) -> bytes:
+            # A value of its own each time: `fn` may work on what it is given.
+            return self._dump(fn(self._load(blank if stored is None else stored)))
+
+        earlier = self._follows(name)
+        data = update(self._dump(self[name]) if name in self else None)
+        self[name] = self._load(data)
+        if earlier is not None:
+            self._updates[name] = ([*earlier, update], data)
 
     def rotate(self) -> None:
         """Go on under a new id from this answer on; to be called when somebody signs in or out.
@@ -130,17 +131,31 @@ class Session(MutableMapping[str, Any]):
 
     def changes(self) -> Changes:
         """What this visit changed, as serialised rows."""
-        updated = {name for name, _ in self._updates}
-        live = [(name, value) for name, value in self._live.items() if name not in updated]
-        dumped = [(name, self._dump(value)) for name, value in live]
-        if self._cleared:
-            return Changes(tuple(dumped), cleared=True, updates=tuple(self._updates))
-        sets = tuple((name, data) for name, data in dumped if self._differs(name, data))
-        gone = tuple(sorted(self._gone & self._stored.keys()))
-        return Changes(sets, gone, updates=tuple(self._updates))
+        sets: list[tuple[str, bytes]] = []
+        updates: list[tuple[str, Update]] = []
+        for name, value in self._live.items():
+            data = self._dump(value)
+            functions, seen = self._updates.get(name, ([], b""))
+            if functions and data == seen:
+                updates += [(name, function) for function in functions]
+            elif self._cleared or self._differs(name, data):
+                sets.append((name, data))
+        gone = () if self._cleared else tuple(sorted(self._gone & self._stored.keys()))
+        return Changes(tuple(sets), gone, self._cleared, tuple(updates))
 
-    def _forget_updates(self, name: str) -> None:
-        self._updates = [one for one in self._updates if one[0] != name]
+    def _follows(self, name: str) -> list[Update] | None:
+        """The functions that make this key from what the store holds; None if it was overwritten.
+
+        Set, edited in place or deleted by this visit: nothing of the store is left in it.
+        """
+        if self._cleared or name in self._gone:
+            return None
+        functions, seen = self._updates.get(name, ([], b""))
+        if name not in self._live:
+            return functions
+        data = self._dump(self._live[name])
+        edited = data != seen if functions else self._differs(name, data)
+        return None if edited else functions
 
     def _differs(self, name: str, data: bytes) -> bool:
         stored = self._stored.get(name)

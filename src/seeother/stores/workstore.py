@@ -55,6 +55,13 @@ class WorkStore(ABC):
         `notes`: it only concerns messages, and need not survive a power cut.
         """
 
+    def expire_now(self) -> None:
+        """Delete some of what no valid token can name any more, whenever an operator asks."""
+        with self._writing() as work:
+            if work is None:
+                raise StoreBusy("the database is locked by another writer (expire)")
+            work.expire()
+
     def expires(self) -> bool:
         """Count a settle; is it one that deletes old rows?"""
         return next(self._settles) % EXPIRE_EACH == 0

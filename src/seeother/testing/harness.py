@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 START: Final = 1_700_000_000.0
 LEASE: Final = 30.0
+FOR_EVER: Final = 60.0
 PATIENCE: Final = 10.0
 WHOLE: Final = bytes(16)
 ANN: Final = b"a" * 16
@@ -92,13 +94,15 @@ class Harness:
 
     def ask(self, op: Op[R]) -> R:
         """Ask until the store is not busy."""
-        while True:
+        end = time.monotonic() + FOR_EVER
+        while time.monotonic() < end:
             try:
                 reply: R = self.store.perform(op)
             except StoreBusy:
                 continue
             if not isinstance(reply, Busy):
                 return reply
+        raise AssertionError(f"busy for {FOR_EVER:.0f} s: {op}")
 
     # The usual course of things --------------------------------------------------------------
 

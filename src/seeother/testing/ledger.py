@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from ..core.ops import (
     Done,
     Fenced,
@@ -196,16 +198,23 @@ class LedgerPromises(Harness):
     def test_sixty_four_visits_one_effect(self) -> None:
         """Claim, effect, settle on 64 threads: one effect, and everybody gets its outcome."""
         effects: list[int] = []
+        over = threading.Event()
 
         def visit(number: int) -> str | None:
             mine = claim(by=f"thread {number}")
-            while not isinstance(reply := self.ask(mine), Granted | Settled):
-                pass
-            if isinstance(reply, Settled):
-                return reply.outcome.location
-            effects.append(number)
-            self.settle(mine, reply, outcome(f"/{number}"))
-            return f"/{number}"
+            reply = self.ask(mine)
+            if isinstance(reply, Granted):
+                effects.append(number)
+                try:
+                    assert self.settle(mine, reply, outcome(f"/{number}")) == Done()
+                finally:
+                    over.set()
+                return f"/{number}"
+            if isinstance(reply, InFlight):
+                over.wait()
+                reply = self.ask(mine)
+            assert isinstance(reply, Settled)
+            return reply.outcome.location
 
         told = together(visit, range(64))
         assert len(effects) == 1

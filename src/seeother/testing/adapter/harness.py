@@ -32,7 +32,7 @@ class Harness:
     def _on_stage(self, tmp_path: Path) -> Iterator[None]:
         """A folder with the two files; everything is closed after the test."""
         self._store = tmp_path / "store.db"
-        where = self._store if self.mode == "joined" else tmp_path / "effects.db"
+        where = self._store if self.mode != "separate" else tmp_path / "effects.db"
         self.effects, self._clients = Effects(where), list[Client]()
         try:
             yield
@@ -44,7 +44,7 @@ class Harness:
     def client(self, stage: Stage) -> Client:
         """Serve `stage.behaviour` through the adapter; the one method that an adapter writes.
 
-        In mode joined an unsafe request runs the behaviour inside `once` on
+        In joined and fenced an unsafe request runs the behaviour inside `once` on
         `stage.effects.engine`, and `Call.effect` is `stage.effects.within(connection)`; everywhere
         else it is `stage.effects.do`.
         """

@@ -36,12 +36,13 @@ class SubmissionPromises(Harness):
         assert answer.header("content-length") == "0"
         assert answer.header("cache-control") == "no-store"
 
-    @pytest.mark.parametrize("status", [307, 308])
-    def test_a_repeating_redirect_stays(self, status: int) -> None:
-        """307 and 308 mean that the form is sent again, so they stay what they are."""
-        browser = self.visit(answering(redirecting(status)))
+    @pytest.mark.parametrize("permanent", [False, True])
+    def test_a_repeating_redirect_stays(self, permanent: bool) -> None:
+        """`repeat` means that the form is sent again: 307 and 308 stay what they are."""
+        browser = self.visit(answering(lambda call: call.visit.repeat("/", permanent=permanent)))
         answer = browser.submit({"message": "a"})
-        assert (answer.status, answer.location.partition("?")[0]) == (status, "/done")
+        status, path = answer.status, answer.location.partition("?")[0]
+        assert (status, path) == (308 if permanent else 307, "/")
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
     def test_a_redirect_of_a_page_stays(self, status: int) -> None:

@@ -1,0 +1,194 @@
+"""`SeeOther(app)`: what stands around a Flask app, and `once`.
+
+The WSGI machinery is wrapped around `app.wsgi_app`; it judges, reads the form, plants, and
+surrounds every request as a page. The guard is wrapped around `app.dispatch_request`; it runs the
+views that submit something. All state is the app's (`app.extensions["seeother"]`), so one
+`SeeOther()` may serve several apps of a factory, and nothing is opened before the first request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import current_app, request
+from flask.testing import FlaskClient
+
+from .. import wsgi
+from ..core.entry import Greeting
+from ..core.policy import Policy
+from ..errors import PolicyError
+from ..stores import Store
+from .guard import ONCE, claims, guarded
+from .sessions import SeeOtherSessionInterface
+from .settings import Settings, said, settle
+from .verbs import GLOBALS
+from .visits import FlaskVisit
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+KEY = wsgi.KEY
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SeeOther:
+    """The extension: `SeeOther(app)`, or `so = SeeOther()` and `so.init_app(app)` in a factory.
+
+    Settings are keyword arguments or `SEEOTHER_<NAME>` in the app's config; raises PolicyError for
+    one that does not exist.
+
+    >>> from flask import Flask
+    >>> app = Flask("shop")
+    >>> app.secret_key = "0123456789abcdef0123456789abcdef"
+    >>> so = SeeOther(app, store="memory://")
+    """
+
+    def __init__(self, app: Flask | None = None, **policy: Any) -> None:
+        said({}, policy)
+        self._given = policy
+        self._bind: Any = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Stand around this app. Nothing is opened; raises PolicyError for an unknown setting."""
+        if KEY in app.extensions:
+            raise PolicyError("seeother stands around this app already")
+        said(app.config, self._given)
+        state = app.extensions[KEY] = State(app, self)
+        app.wsgi_app = state.outer  # type: ignore[method-assign]
+        app.dispatch_request = _around(state, app.dispatch_request)  # type: ignore[method-assign]
+        if type(app.session_interface).__module__.startswith("flask."):
+            app.session_interface = SeeOtherSessionInterface()
+        app.jinja_env.globals.update(GLOBALS)
+        if app.test_client_class is None:
+            app.test_client_class = SameOriginClient
+
+    def once(self, db: Any) -> Callable[[F], F]:
+        """Run a view exactly once for each submission (mode joined).
+
+        `db` is Flask-SQLAlchemy's `SQLAlchemy`, or a (scoped) session of SQLAlchemy, on the SQLite
+        file in which the ledger stands. The view's rows, its answer, its messages and its session
+        changes are ONE transaction: its `commit()` and `rollback()` work on a savepoint, and it is
+        committed at the end. A duplicate gets the recorded answer and the view is not called; a
+        view that raises leaves nothing, and its token may be sent again. It is for unsafe methods;
+        a GET of the same view runs as ever. Put it nearest to the view: whatever stands outside of
+        it (`login_required`) runs for every duplicate.
+        """
+        self._bind = self._bind or db
+
+        def decorate(view: F) -> F:
+            @wraps(view)
+            def run(*args: Any, **kwargs: Any) -> Any:
+                return _once(db, view, args, kwargs)
+
+            setattr(run, ONCE, True)
+            return run  # type: ignore[return-value]
+
+        return decorate
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that were given as arguments."""
+        return self._given
+
+    @property
+    def bind(self) -> Any:
+        """What `once` was given first; the app's database where there is no Flask-SQLAlchemy."""
+        return self._bind
+
+
+class State:
+    """One app's own: its machinery, and its settings from the first request on."""
+
+    def __init__(self, app: Flask, extension: SeeOther) -> None:
+        self.app = app
+        self._extension = extension
+        self._lock = threading.Lock()
+        self._settings: Settings | None = None
+        self.outer = Machinery(app.wsgi_app, self)
+
+    @property
+    def bind(self) -> Any:
+        """The database that `once` was given."""
+        return self._extension.bind
+
+    @property
+    def settings(self) -> Settings:
+        """Read once, at first use. Raises PolicyError for what cannot be."""
+        if self._settings is None:
+            with self._lock:
+                if self._settings is None:
+                    self._settings = settle(self.app, self._extension.given, self.bind)
+        return self._settings
+
+
+class Machinery(wsgi.SeeOther):
+    """The WSGI middleware with the settings and the visits of a Flask app."""
+
+    def __init__(self, app: wsgi.App, state: State) -> None:
+        super().__init__(app, mode="joined")
+        self._state = state
+
+    @property
+    def policy(self) -> Policy:
+        """The app's settings."""
+        return self._state.settings.policy
+
+    @property
+    def store(self) -> Store:
+        """The app's store."""
+        return self._state.settings.store
+
+    def visit(self, greeting: Greeting) -> FlaskVisit:
+        """A visit with Flask's session in it."""
+        state = self._state
+        interface = state.app.session_interface
+        own = interface if isinstance(interface, SeeOtherSessionInterface) else OWN
+        notices = state.settings.mode == "joined"
+        return FlaskVisit(greeting, self.policy, own.style(state.app), notices=notices)
+
+
+OWN = SeeOtherSessionInterface()
+
+
+class SameOriginClient(FlaskClient):
+    """Flask's test client as a browser on this site: its posts come from our own pages."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+
+
+def _around(state: State, dispatch: Callable[..., Any]) -> Callable[..., Any]:
+    """Flask's dispatch with the guard around it."""
+
+    @wraps(dispatch)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        visit, rule = request.environ.get(KEY), request.url_rule
+        if not isinstance(visit, FlaskVisit) or rule is None or request.routing_exception:
+            return dispatch(*args, **kwargs)
+        view = state.app.view_functions.get(rule.endpoint)
+        if not claims(state, visit, view, request.method):
+            return dispatch(*args, **kwargs)
+        return guarded(state, visit, lambda: dispatch(*args, **kwargs))
+
+    return run
+
+
+def _once(db: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """One call of a view under `once`."""
+    visit = request.environ.get(KEY)
+    if not isinstance(visit, FlaskVisit):
+        raise PolicyError("no visit: call SeeOther(app)")
+    if visit.entry is None:
+        return current_app.ensure_sync(view)(*args, **kwargs)
+    if visit.running is not None:
+        raise PolicyError("a decorator hides once(): let it use functools.wraps, or put it inside")
+    from .effect import joined  # noqa: PLC0415 - SQLAlchemy is an extra
+
+    state = current_app.extensions[KEY]
+    return joined(state, visit, db, lambda: current_app.ensure_sync(view)(*args, **kwargs))

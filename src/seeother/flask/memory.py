@@ -1,0 +1,53 @@
+"""The ledger of an app whose database is in memory: for tests, where both end with the process.
+
+No second connection can see such a database, so the ledger stands beside it in this process's own
+memory. The order of the two commits does not matter: nothing survives a crash between them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..core import ops
+from ..errors import PolicyError
+from ..stores.base import Performs, Transaction
+from ..stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class InMemory(MemoryStore):
+    """A memory store that may be joined by the one database in memory that it belongs to."""
+
+    def __init__(self, engine: Engine, like: MemoryStore) -> None:
+        super().__init__(retention=like.retention, idle=like.idle, lifetime=like.lifetime)
+        self.engine = engine
+
+    def within(self, transaction: Transaction) -> Performs:
+        """The ledger around a transaction of the database beside it."""
+        return _Around(self, transaction)
+
+    def fenced(self, transaction: Transaction) -> NoReturn:
+        """Nobody waits for a database in memory."""
+        raise PolicyError("a database in memory has no mode fenced")
+
+
+class _Around:
+    """Claim begins the transaction, Settle commits it, Abandon takes it back."""
+
+    def __init__(self, store: InMemory, transaction: Transaction) -> None:
+        self._store, self._transaction = store, transaction
+
+    def perform(self, op: ops.Op[Any]) -> Any:
+        """The store's own answer, with the transaction's step before it."""
+        if isinstance(op, ops.Settle):
+            self._transaction.commit()
+        elif isinstance(op, ops.Abandon):
+            self._transaction.rollback()
+        reply = self._store.perform(op)
+        granted = isinstance(reply, ops.Granted) and isinstance(op, ops.Claim)
+        if granted and not self._transaction.begin():
+            self._store.perform(ops.Abandon(op.key, reply))
+            return ops.Busy()
+        return reply
