@@ -18,11 +18,12 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from .channel import App, Message, Receive, Scope, Send
 from .core.policy import Policy
 from .core.values import Headers, Request
 from .drive import Driver
 from .errors import PolicyError
-from .exchange import App, Exchange, Message, Receive, Scope, Send
+from .exchange import Exchange
 from .setup import prepared
 from .stores import Store
 

@@ -16,7 +16,11 @@ def main() -> None:
     except ImportError as error:
         if error.name != "click":
             raise
-        sys.exit('seeother: the command line needs an extra: pip install "seeother[demo]"')
+        print(
+            'seeother: the command line needs an extra: pip install "seeother[demo]"',
+            file=sys.stderr,
+        )
+        sys.exit(2)
     cli()
 
 

@@ -75,12 +75,16 @@ class Effect:
         return submission(self.entry, self.visit.policy, self.mode)
 
     def view(self, _op: Handle) -> Handled:
-        """Run the view; what the database could not do is a StoreError and no fault of the view."""
+        """Run the view; what the database could not do is a StoreError and no fault of the view.
+
+        A view that raises leaves nothing: its messages go with its effect.
+        """
         if isinstance(self._transaction, LateTransaction):
             self._transaction.open()
         try:
             answer = self._fn(self._transaction.connection, self.visit, *self._args)
         except Exception as error:
+            self.visit.forget()
             raise outage_of(error) or error from error
         return self.visit.handled(self._answered(answer))
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send
 from .core.body import Body, is_form
-from .core.cookie import SetCookie
 from .core.entry import greet
 from .core.flows import Answer
 from .core.mark import strip
@@ -31,17 +30,7 @@ from .visit import Visit
 if TYPE_CHECKING:
     from .asgi import SeeOther
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 HINTS: Final = frozenset({"http.response.push", "http.response.early_hint"})
-
-
-class ClientGone(Exception):
-    """The client left before its body was complete; nothing happened."""
 
 
 class Exchange:
@@ -49,18 +38,15 @@ class Exchange:
 
     def __init__(self, outer: SeeOther, scope: Scope, receive: Receive, send: Send) -> None:
         self._outer, self._scope = outer, scope
-        self._receive, self._send = receive, send
-        self._ready, self._released = asyncio.Event(), asyncio.Event()
-        self._body: bytes | None = None
-        self._heard: asyncio.Task[Message] | None = None
-        self._unheard: list[Message] = []
+        self._in = Incoming(receive)
+        self._out = Outgoing(send, bodiless=scope["method"] == "HEAD")
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._released = asyncio.Event()
         self._hints: list[Message] = []
         self._app: asyncio.Task[None] | None = None
         self._hold: Hold
         self._visit: Visit
-        self._status = 0
-        self._own = self._ended = self._trailers = False
-        self._landing: str | None = None
+        self._own = self._trailers = False
 
     async def run(self, request: Request) -> None:
         """Admit, run, answer, and write one line to the log."""
@@ -71,27 +57,27 @@ class Exchange:
             return
         finally:
             self._released.set()
-            if self._heard is not None:
-                self._heard.cancel()
+            self._in.close()
         seconds = time.perf_counter() - started
-        request_line(request, self._status, self._landing, word, seconds)
+        request_line(request, self._out.status, self._out.landing, word, seconds)
 
     async def _run(self, request: Request) -> str:
         policy = self._outer.policy
         try:
             greeting = greet(request, policy)
         except Refused as error:
-            await self._reply(Handled(error_page(error, debug=bool(policy.debug))))
+            await self._out.whole(error_page(error, debug=bool(policy.debug)))
             return error.reason
         visit = self._visit = Visit(greeting, policy, trusts_307=False)
         try:
             await self._admit(visit)
             await self._converse(visit)
         except SeeOtherError as error:
-            if self._status:
+            if self._out.status:
                 raise
             visit.forget()
-            await self._reply(visit.handled(visit.refusal(error)))
+            handled = visit.handled(visit.refusal(error))
+            await self._out.whole(handled.response, handled.cookies)
             await self._given_up(error)
             return error.reason
         return visit.word
@@ -108,23 +94,14 @@ class Exchange:
 
     async def _admit(self, visit: Visit) -> None:
         """Read the form, if it is one, and name the submission."""
-        request, policy = visit.greeting.request, visit.policy
+        request, body = visit.greeting.request, None
         if not visit.greeting.unsafe:
             return
         if is_form(request):
             chunked = request.header(b"transfer-encoding") is not None
             framed = chunked or not str(self._scope.get("http_version", "1.1")).startswith("1")
-            self._body = await self._read(Body(request, policy.max_body, framed=framed))
-        visit.submit(self._body)
-
-    async def _read(self, body: Body) -> bytes:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body.add(message.get("body", b""))
-            if not message.get("more_body", False):
-                return body.whole()
+            body = await self._in.form(Body(request, visit.policy.max_body, framed=framed))
+        visit.submit(body)
 
     # The conversation ------------------------------------------------------------------------
 
@@ -145,15 +122,13 @@ class Exchange:
         self._app = asyncio.ensure_future(
             self._outer.app(self._inner(visit), self._hear, self._say)
         )
-        ready = asyncio.ensure_future(self._ready.wait())
-        await asyncio.wait((self._app, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if not self._ready.is_set():
+        await asyncio.wait((self._app, self._ready), return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.done():
             await self._app
             raise RuntimeError("the app ended without an answer")
         assert self._hold.head is not None
         handled = visit.handled(self._hold.head)
-        if op.taken and await self._client_left():
+        if op.taken and await self._in.gone():  # shown to nobody: its messages must wait
             return replace(handled, shown=False)
         return handled
 
@@ -180,34 +155,10 @@ class Exchange:
         policy, url = visit.policy, value.decode("latin-1")
         return name, strip(url, policy.mark, policy.ring).encode("latin-1")
 
-    async def _client_left(self) -> bool:
-        """Has the client gone? Then its page is shown to nobody and its messages must wait."""
-        for _ in range(2):
-            if self._heard is None:
-                self._heard = asyncio.ensure_future(self._receive())
-            for _ in range(2):
-                await asyncio.sleep(0)
-            if not self._heard.done():
-                return False
-            if self._heard.result()["type"] == "http.disconnect":
-                return True
-            self._unheard.append(self._heard.result())
-            self._heard = None
-        return False
-
     async def _hear(self) -> Message:
-        """`receive` for the app: the body once more; no disconnect before a submission's answer."""
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        if self._unheard:
-            return self._unheard.pop(0)
-        if self._heard is None:
-            self._heard = asyncio.ensure_future(self._receive())
-        message = await asyncio.shield(self._heard)
-        if message["type"] != "http.disconnect":
-            self._heard = None
-        elif self._visit.greeting.unsafe:
+        """`receive` for the app; a submission hears of a disconnect after its answer only."""
+        message = await self._in.next()
+        if message["type"] == "http.disconnect" and self._visit.greeting.unsafe:
             await self._released.wait()
         return message
 
@@ -221,64 +172,48 @@ class Exchange:
             await self._say_more(message)
         elif self._released.is_set():
             last = not message.get("more_body", False)
-            await self._piece(self._hold.through(message.get("body", b""), last=last), last=last)
+            await self._out.piece(
+                self._hold.through(message.get("body", b""), last=last), last=last
+            )
         else:
             last = not message.get("more_body", False)
             if self._hold.add(message.get("body", b""), last=last):
-                self._ready.set()
-            if self._ready.is_set() and not last:
+                self._go_on()
+            if self._ready.done() and not last:
                 await self._released.wait()
 
     async def _say_more(self, message: Message) -> None:
         """What extensions allow: before the head, right after it, or in place of the body."""
         if message["type"] == "http.response.debug":
-            await self._send(message)
+            await self._out.send(message)
         elif message["type"] in HINTS and not self._released.is_set():
             self._hints.append(message)
         else:
-            self._ready.set()
+            self._go_on()
             await self._released.wait()
             if self._own:
-                await self._send(message)
+                await self._out.send(message)
+
+    def _go_on(self) -> None:
+        """The flow has enough of the answer."""
+        if not self._ready.done():
+            self._ready.set_result(None)
 
     # The answer ------------------------------------------------------------------------------
 
     async def _release(self, answer: Answer) -> None:
         """Send the head as the flow decided it, and everything that was held back."""
-        head = answer.response
+        head, cookies = answer.response, answer.cookies
         if answer.handled is None:  # not the app's own answer: a replay
-            replay = self._visit.complete(head)
-            await self._reply(Handled(replay, cookies=answer.cookies))
+            await self._out.whole(self._visit.complete(head), cookies)
         elif head.header(b"content-length") == "0":
-            await self._reply(Handled(replace(head, body=b""), cookies=answer.cookies))
+            await self._out.whole(replace(head, body=b""), cookies)
         else:
             self._own = True
             head, held = self._hold.fitted(head), self._hold.release()
             with suppress(OSError):  # the client has gone; what was done stays done
-                await self._start(head, answer.cookies)
+                await self._out.start(head, cookies, trailers=self._trailers)
                 for hint in self._hints:
-                    await self._send(hint)
-                await self._piece(held, last=self._hold.complete)
+                    await self._out.send(hint)
+                await self._out.piece(held, last=self._hold.complete)
         self._released.set()
-
-    async def _piece(self, body: bytes, *, last: bool) -> None:
-        if (body or last) and not self._ended:
-            self._ended = last
-            message = {"type": "http.response.body", "body": body, "more_body": not last}
-            await self._send(message)
-
-    async def _reply(self, handled: Handled) -> None:
-        """An answer of our own, with its body."""
-        body = b"" if self._scope["method"] == "HEAD" else handled.response.body
-        with suppress(OSError):
-            await self._start(handled.response, handled.cookies)
-            await self._piece(body, last=True)
-
-    async def _start(self, response: Response, cookies: Iterable[SetCookie]) -> None:
-        self._status, self._landing = response.status, response.header(b"location")
-        added = [(b"set-cookie", cookie.header()) for cookie in cookies]
-        start: Message = {"type": "http.response.start", "status": response.status}
-        start["headers"] = [*response.headers, *added]
-        if self._own and self._trailers:
-            start["trailers"] = True
-        await self._send(start)

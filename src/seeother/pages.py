@@ -55,6 +55,7 @@ CSP: Final = (
 HEADERS: Final = (
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Cookie"),
     (b"content-security-policy", CSP.encode()),
     (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),

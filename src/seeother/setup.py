@@ -55,14 +55,18 @@ def performing(perform: Perform, policy: Policy) -> Perform:
 def key_file(path: Path) -> bytes:
     """The secret in a key file, made at first use.
 
-    Raises PolicyError where the file can be read by others, or is too short to be a key.
+    Raises PolicyError where the file can be read by others, is too short to be a key, or can be
+    neither read nor made.
     """
-    if not path.exists():
-        _create(path)
-    mode = stat.S_IMODE(path.stat().st_mode)
+    try:
+        if not path.exists():
+            _create(path)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        secret = path.read_bytes()
+    except OSError as error:
+        raise PolicyError(f"the key file {path} cannot be used: {error.strerror}") from error
     if mode & 0o077:
         raise PolicyError(f"{path} may be read by others (mode {mode:o}); run: chmod 600 {path}")
-    secret = path.read_bytes()
     if len(secret) < SECRET_BYTES:
         raise PolicyError(f"{path} is too short to be a key; delete it and start again")
     return secret

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from html import escape
 from typing import Any, Final, cast, get_args
 
 from . import pages
@@ -190,7 +191,11 @@ class Visit:
     # Forms -----------------------------------------------------------------------------------
 
     def token(self, scope: str = "", on_edit: OnEdit | None = None) -> str:
-        """A fresh token, followed by this page's mark where there is one (the echo)."""
+        """A fresh token, followed by this page's mark where there is one (the echo).
+
+        `scope` is the path that the form posts to: the token is good for that path only. Without
+        one it is good for every path; method and path are in the fingerprint all the same.
+        """
         self._rendered = True
         request, unbound = self.greeting.request, self.greeting.visitor is None
         if self._visitor is None:
@@ -252,10 +257,17 @@ class Visit:
             self._given.append(flash if isinstance(flash, Flash) else Flash(*flash))
         if draft is not None:
             self._draft_given = Draft(self.form.pairs(), tuple(draft.items()))
-            if self.greeting.visitor is None or not can_seal():
+            if not self._keeps_drafts(location):
                 return self.resend(DraftRefused(), errors=draft)
         status = policy.redirect_status
         return Response(status, redirect(status, location))
+
+    def _keeps_drafts(self, location: str) -> bool:
+        """Can the page behind this redirect open a draft? It needs cookie, mark and seal."""
+        here = self.greeting.request.origin + "/"
+        ours = not location.startswith("http") or location.startswith(here)
+        known = self.greeting.visitor is not None and self.policy.mark is not None
+        return known and ours and can_seal()
 
     def repeat(self, target: str, *, permanent: bool = False) -> Response:
         """307 (or 308): the browser sends the same form to another URL (RFC 9110 15.4.8)."""
@@ -271,7 +283,8 @@ class Visit:
         request, ignored = self.greeting.request, self.policy.ignored
         fields = [(n, v) for n, v in self.form.pairs() if n not in ignored]
         kept = self.form.get(FIELD) if isinstance(error, StoreError) else None
-        token = f'<input type="hidden" name="{FIELD}" value="{kept}">' if kept else self.field()
+        same = f'<input type="hidden" name="{FIELD}" value="{escape(kept or "")}">'
+        token = same if kept else self.field()
         query = request.query.decode("latin-1")
         action = request.root + request.path + (f"?{query}" if query else "")
         return pages.resend_page(
@@ -308,8 +321,9 @@ class Visit:
     def handled(self, response: Response) -> Handled:
         """What this visit leaves behind, to be written in one step with the outcome."""
         if self.settled is not None:
-            cookies = (*self.settled, *self._cookies(None))
-            return Handled(response, rendered=self._rendered, cookies=cookies, final=True)
+            cookies = {cookie.name: cookie for cookie in (*self.settled, *self._cookies(None))}
+            kept = tuple(cookies.values())
+            return Handled(response, rendered=self._rendered, cookies=kept, final=True)
         self._notice(response)
         write = self._session_write()
         return Handled(

@@ -24,7 +24,6 @@ App = Callable[..., Awaitable[None]]
 HOSTS = ("127.0.0.1",)
 ACTION = re.compile(rb'<form [^>]*action="([^"]*)"')
 TOKEN = re.compile(rb'name="so_token" value="([^"]*)"')
-SHOWN = 20  # messages on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ async def _cycles(scale: Scale) -> list[Line]:
     board = create_board(path, secret=SECRET, hosts=HOSTS)
     contestants = {"board": Browser(board), "bare": Browser(create_bare(scale.folder / "bare.db"))}
     for browser in contestants.values():
-        for _ in range(SHOWN + 1):
+        for _ in range(scale.shown + 1):
             await browser.cycle()
     out = [await _commits(contestants["board"], path)]
     figures = {name: Figures() for name in contestants}

@@ -32,6 +32,7 @@ class Scale:
     sizes: tuple[int, ...]  # rows of ledgers that are compared
     posts: int  # per thread of a storm
     cycles: int  # of a board, per round
+    shown: int  # messages on a board before it is measured; 20 fill a page
     storms: int
     processes: int  # fresh interpreters per measurement of one
 

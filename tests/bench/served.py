@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.bench.board import HOSTS, SHOWN, Answer, filled, headers_of, keep
+from tests.bench.board import HOSTS, Answer, filled, headers_of, keep
 from tests.bench.measure import Figures, Scale, spent, times
 from tests.bench.report import Line
 from tests.bench.submissions import TEXT
@@ -74,7 +74,7 @@ def _rounds(scale: Scale, servers: dict[str, Server]) -> dict[str, Figures]:
     }
     with ThreadPoolExecutor(BROWSERS) as pool:
         for several in visitors.values():
-            several[0].cycles(SHOWN + 1)
+            several[0].cycles(scale.shown + 1)
         for number in range(scale.rounds):
             for name in sorted(servers, reverse=bool(number % 2)):
                 cpu, start = cpu_of(servers[name]), time.perf_counter()

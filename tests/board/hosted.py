@@ -24,22 +24,22 @@ HOSTS = ("127.0.0.1", "localhost")
 
 
 class Clock:
-    """The store's clock; it only moves faster than the real one when it is told to."""
+    """The store's clock; it stands still until it is told to move, however slow the machine is."""
 
     def __init__(self) -> None:
-        self._ahead = 0.0
+        self._now = time.time()
 
     def __call__(self) -> float:
         """The time in seconds since 1970."""
-        return time.time() + self._ahead
+        return self._now
 
     def advance(self, seconds: float) -> None:
         """Let this much time pass at once."""
-        self._ahead += seconds
+        self._now += seconds
 
     def reset(self) -> None:
-        """Back to the real time."""
-        self._ahead = 0.0
+        """Set it to the real time."""
+        self._now = time.time()
 
 
 class Hosted:

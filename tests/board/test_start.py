@@ -278,6 +278,7 @@ def test_one_line_for_each_request(tmp_path: Path) -> None:
         ann.submit(page, message=" ")
         post(board.port, {"message": "xyzzy"}, origin="http://evil.example")
         assert ask(board.port, "GET", "/m/1?so=secret").status == 200
+        until(lambda: "GET /m/1 200" in board.log.read_text(), "the last line")
         lines = requests_of(board)
         said = board.log.read_text()
     assert all(re.fullmatch(LINE, line) for line in lines), lines

@@ -18,6 +18,7 @@ again by themselves only when a *reused* connection dies under it.
 """
 
 import http.client
+import select
 import socket
 import socketserver
 import threading
@@ -202,7 +203,7 @@ class Proxy:
                     return rule.fault
         return PASS
 
-    def _exchange(self, request: Request) -> Exchange:
+    def _exchange(self, request: Request, client: socket.socket) -> Exchange:
         with self._lock:
             self._begun.append(request)
         exchange = Exchange(request, self._fault_for(request))
@@ -210,7 +211,7 @@ class Proxy:
         if (own := self._pages.get(request.path)) is not None:
             exchange = replace(exchange, status=200, headers=(HTML,), body=own)
         elif exchange.fault.forward:
-            exchange = _ask(self.upstream, exchange)
+            exchange = _ask(self.upstream, exchange, client)
         with self._lock:
             self._answered.append(exchange)
         _hold(exchange.fault.after)
@@ -226,7 +227,7 @@ class Proxy:
         try:
             with client.makefile("rb") as stream:
                 while (request := _read_request(stream)) is not None:
-                    reply, open_still = _reply(self._exchange(request))
+                    reply, open_still = _reply(self._exchange(request, client))
                     client.sendall(reply)
                     if not open_still:
                         return
@@ -294,12 +295,18 @@ def _read_request(stream: BinaryIO) -> Request | None:
     return Request(method, target, headers, body, b"".join(head) + body)
 
 
-def _ask(port: int, exchange: Exchange) -> Exchange:
-    """The exchange with the server's answer; unchanged where the server is down or just died."""
+def _ask(port: int, exchange: Exchange, client: socket.socket) -> Exchange:
+    """The exchange with the server's answer.
+
+    Unchanged where the server is down or just died, and where the browser left before it came: then
+    the server hears of it, as it does without a proxy and behind the usual ones.
+    """
     request = exchange.request
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as server:
             server.sendall(request.raw)
+            if _left(client, server):
+                return exchange
             with http.client.HTTPResponse(server, method=request.method) as response:
                 response.begin()
                 body = response.read()
@@ -307,6 +314,12 @@ def _ask(port: int, exchange: Exchange) -> Exchange:
                 return replace(exchange, status=response.status, headers=fields, body=body)
     except (OSError, http.client.HTTPException):
         return exchange
+
+
+def _left(client: socket.socket, server: socket.socket) -> bool:
+    """Wait for either: did the browser end its connection before the server answered?"""
+    ready, _, _ = select.select([client, server], [], [], PATIENCE)
+    return client in ready and client.recv(1, socket.MSG_PEEK) == b""
 
 
 def _reply(exchange: Exchange) -> tuple[bytes, bool]:

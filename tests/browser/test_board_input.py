@@ -161,7 +161,9 @@ def test_cookies_refused(
         ann.press()
         screen = ann.sees()
         assert (screen.text, screen.title) == (LONG, "Please check what you typed")
-        assert ann.evaluate("document.querySelector('[aria-invalid] + .error').innerText") == COMPLAINT
+        assert (
+            ann.evaluate("document.querySelector('[aria-invalid] + .error').innerText") == COMPLAINT
+        )
         ann.fill("message", "corrected")
         ann.press()
         until(lambda: "corrected" in (ann.look() or screen).messages, "the corrected one")

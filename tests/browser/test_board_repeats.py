@@ -130,9 +130,7 @@ def test_enter_ten_times(person: Person, board: Hosted) -> None:
     posted_once(person, board, "ten times")
 
 
-def test_enter_ten_times_while_the_board_is_slow(
-    person: Person, board: Hosted, slow: Slow
-) -> None:
+def test_enter_ten_times_while_the_board_is_slow(person: Person, board: Hosted, slow: Slow) -> None:
     """Ten Enters into a board that is busy saving: the answer to the last one is the right one."""
     person.write("ten times", name="Ann")
     person.enter("name", 10)

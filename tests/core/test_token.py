@@ -28,7 +28,7 @@ def made(ring: Keyring = RING, **changes: object) -> str:
 
 def read(text: str, ring: Keyring = RING, *, now: float = NOW, scope: str = "") -> Token:
     """Verify a token that may be a day old."""
-    return verify(ring, text, now=now, max_age=DAY, scope=scope)
+    return verify(ring, text, now=now, max_age=DAY, scopes=(scope,))
 
 
 @given(
@@ -63,7 +63,7 @@ def test_round_trip(
     )
     assert len(text) == 56
     assert set(text) <= set(string.ascii_letters + string.digits + "-_")
-    token = verify(RING, text, now=now, max_age=0, scope=scope)
+    token = verify(RING, text, now=now, max_age=0, scopes=(scope,))
     assert (token.issued, token.nonce, token.on_edit) == (now, nonce, on_edit)
     assert (token.unbound, token.had_headers) == (unbound, had_headers)
     assert token.belongs_to(visitor)

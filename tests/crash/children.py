@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,13 @@ class Life:
 
 
 class Nursery:
-    """The warm parent as a process; a context manager."""
+    """The warm parent as a process; a context manager.
+
+    The clock of all its children's stores stands still, so that no test depends on its speed.
+    """
 
     def __init__(self) -> None:
+        self._now = time.time()
         self._parent = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.nursery"],
             stdin=subprocess.PIPE,
@@ -72,14 +77,14 @@ class Nursery:
     ) -> Life:
         """Let a child answer these requests; `deadly` is the number of the place where it dies.
 
-        `ahead` moves the store's clock, in seconds.
+        `ahead` moves the store's clock for this child, in seconds.
         """
         order = {
             "database": str(database),
             "secret": SECRET,
             "requests": list(requests),
             "deadly": deadly,
-            "ahead": ahead,
+            "now": self._now + ahead,
         }
         assert self._parent.stdin is not None and self._parent.stdout is not None
         self._parent.stdin.write(json.dumps(order) + "\n")

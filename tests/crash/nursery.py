@@ -20,7 +20,6 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -143,7 +142,7 @@ def live(order: Order, report: int) -> None:
     watch.install()
     app = create_board(Path(order["database"]), secret=order["secret"], hosts=("board.test",))
     store: Any = app.store
-    store.clock = lambda: time.time() + order.get("ahead", 0.0)
+    store.clock = lambda: order["now"]
     store.prepare()
     watch.armed = True
 

@@ -34,6 +34,7 @@ class Backend(Protocol):
 
     table: Table
     idle: float
+    one_writer: bool
 
     def open(self, process: Process) -> Any: ...
     def drop(self, process: Process) -> None: ...
@@ -221,13 +222,15 @@ class Locked(JoinedPort):
 class MemoryBackend:
     """Stores in memory; `crowd` lets several writers in at once (a planted bug)."""
 
+    one_writer = False
+    crowd = False
+
     def __init__(self, world: World, **limits: Any) -> None:
         self.world, self.limits = world, limits
         self.idle: float = limits["idle"]
         self.table: Table = MemoryTable()
         self.shared = MemoryStore(clock=lambda: world.now, **limits)
         self.writers: list[Writer] = []
-        self.crowd = False
 
     def open(self, process: Process) -> SharedStore:
         return SharedStore(self.shared, clock=lambda: self.clock(process), **self.limits)

@@ -322,7 +322,7 @@ def _kind(status: int, location: str | None) -> str:
         return {422: "rejected", 429: "released"}.get(status, "error")
     if "so=w." in location:
         return "waiting"
-    return "rejected" if "err" in location else "accepted"
+    return "rejected" if location.startswith("/form?err") else "accepted"
 
 
 def _error_kind(error: Exception) -> str:

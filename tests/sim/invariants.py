@@ -189,7 +189,7 @@ def fences_grow(seen: Seen) -> bool:
 def unknown_fates_are_kept(seen: Seen) -> bool:
     """A row was forgotten though nobody knows what its first holder did."""
     gone = seen.before is not None and seen.after is None
-    return gone and seen.before is not None and seen.before.tainted and not seen.settles
+    return gone and seen.before is not None and seen.before.tainted
 
 
 # With every answer --------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def no_busy_without_reason(world: World, told: Told) -> bool:
     """Busy although nothing went wrong and no view was slow."""
     if told.kind != "busy" or told.crowded or told.unit in world.faulted:
         return False
-    one_writer = world.memo["mode"] == "joined"
+    one_writer = world.memo["mode"] == "joined" or world.backend.one_writer
     return not (told.unit in world.slow or (one_writer and (world.slow or world.stirred)))
 
 

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .backends import Backend, MemoryBackend
+from .mutants import MUTANTS, Mutant
 from .scenes import scene
 from .sqlite import SQLiteBackend
 from .world import Violation, World
-
-if TYPE_CHECKING:
-    from .mutants import Mutant
 
 SCENARIOS: Final = ("joined", "fenced", "separate", "flash", "session")
 CHUNK: Final = 250
@@ -61,8 +59,12 @@ def play(
         world.start(backend)
         scene(world)
     except Violation as violation:
-        violation.world = world  # type: ignore[attr-defined]
+        violation.world = world
         raise
+    except Exception as error:  # noqa: BLE001 - whatever the library raises here is a finding
+        violation = Violation("ERROR", f"{type(error).__name__}: {error}")
+        violation.world = world
+        raise violation from error
     finally:
         backend.close()
     return world
@@ -110,7 +112,31 @@ def timeline(seed: int, scenario: str, store: str, mutant: Mutant | None = None)
     try:
         world = play(seed, scenario, store, mutant=mutant, tracing=True)
     except Violation as violation:
-        yield from violation.world.trace  # type: ignore[attr-defined]
+        yield from violation.world.trace
         yield f"VIOLATION {violation}"
     else:
         yield from world.trace
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """How a planted bug was caught: the first seed that shows it, and what was broken there."""
+
+    mutant: str
+    scenario: str
+    seed: int | None
+    violation: str = ""
+    why: str = ""
+
+
+def hunt(index: int, first: int, most: int) -> Catch:
+    """Play schedules with a planted bug until one of them is caught."""
+    mutant = MUTANTS[index]
+    with mutant.planted():
+        for seed in range(first, first + most):
+            try:
+                play(seed, mutant.scenario, mutant=mutant)
+            except Violation as violation:
+                why = violation.text.partition(" (")[0]
+                return Catch(mutant.name, mutant.scenario, seed, violation.number, why)
+    return Catch(mutant.name, mutant.scenario, None)

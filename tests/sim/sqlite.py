@@ -119,6 +119,8 @@ class SQLPort(Port):
 class SQLiteBackend:
     """SQLite stores on one temporary file."""
 
+    one_writer = True
+
     def __init__(self, world: World, **limits: Any) -> None:
         self.world, self.limits = world, limits
         self.idle: float = limits["idle"]

@@ -31,7 +31,9 @@ Action = Callable[[], None]
 
 
 class Violation(AssertionError):
-    """An invariant did not hold."""
+    """An invariant did not hold; `world` is the one in which it did not."""
+
+    world: World
 
     def __init__(self, number: str, text: str) -> None:
         super().__init__(f"{number} {text}")

@@ -22,13 +22,14 @@ from seeother.core.ops import (
     InFlight,
     Lookup,
     Open,
+    Report,
     Settle,
     Settled,
     Take,
     Unknown,
 )
 from seeother.core.values import Outcome
-from seeother.errors import StoreBusy, StoreDown
+from seeother.errors import PolicyError, StoreBusy, StoreDown
 from seeother.sqlalchemy import Transaction, outage_of
 from seeother.stores.sqlite import SQLiteStore
 from seeother.testing import FakeClock
@@ -70,7 +71,7 @@ class App:
                 connection.exec_driver_sql(table)
 
     def once(self, view: View, where: Claim | None = None, **more: Any) -> Any:
-        """What the flow does: claim, view, settle; whatever is raised, abandon."""
+        """What the flow does: claim, view, settle; a view that raises is abandoned."""
         mine, transaction = where or claim(), Transaction(self.engine)
         joined = self.store.within(transaction)
         reply = joined.perform(mine)
@@ -78,11 +79,10 @@ class App:
             return reply
         try:
             view(transaction.connection)
-            settle = Settle(mine.key, reply, mine.fingerprint, outcome(), **more)
-            return joined.perform(settle)
         except BaseException:
             joined.perform(Abandon(mine.key, reply))
             raise
+        return joined.perform(Settle(mine.key, reply, mine.fingerprint, outcome(), **more))
 
     def look(self, where: Claim | None = None) -> Any:
         """Look for the outcome of a claim."""
@@ -412,6 +412,22 @@ def test_a_begin_that_fails_gives_the_connection_back(app: App) -> None:
         Transaction(fresh).begin()
     assert fresh.pool.checkedout() == 0  # type: ignore[attr-defined]
     fresh.dispose()
+
+
+def test_an_engine_of_another_file_is_refused(app: App, tmp_path: Path) -> None:
+    """Effect and row in two files would not commit together: PolicyError, before the view runs."""
+    for url in (f"sqlite:///{tmp_path / 'other.db'}", "sqlite://"):
+        engine = create_engine(url)
+        with pytest.raises(PolicyError, match="one file for both"):
+            app.store.within(Transaction(engine)).claim(claim())
+        engine.dispose()
+
+
+def test_the_rest_is_the_stores_own(app: App) -> None:
+    """What is neither claim nor end of a submission is answered without the transaction."""
+    joined = app.store.within(Transaction(app.engine))
+    assert joined.perform(Lookup(key(), named("input"), PATIENCE)) == Unknown()
+    assert joined.perform(Report("fenced", key())) is None
 
 
 def test_a_transaction_is_begun_once(app: App) -> None:

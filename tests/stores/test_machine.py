@@ -22,5 +22,5 @@ class SQLiteMachine(StoreMachine):
 
 TestSQLite = SQLiteMachine.TestCase
 TestSQLite.settings = settings(
-    max_examples=min(settings().max_examples, 150), stateful_step_count=40
+    max_examples=min(settings().max_examples // 2, 100), stateful_step_count=40
 )

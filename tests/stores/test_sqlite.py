@@ -161,9 +161,12 @@ def test_a_newer_file_is_left_alone(store: SQLiteStore, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_newer_file_that_comes_in_between_is_left_alone(store: SQLiteStore, path: Path) -> None:
-    """The version is read once more under the lock."""
+def test_a_newer_file_that_comes_in_between_is_left_alone(
+    store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is read once more under the lock, before anything is created."""
     connect.create_private(path)
+    monkeypatch.setattr(connect, "_is_ready", lambda *_: False)  # as if it came a moment later
     with other(path) as connection:
         connection.execute("CREATE TABLE so_meta(name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         connection.execute("INSERT INTO so_meta VALUES('schema', '7')")
@@ -298,6 +301,16 @@ def test_a_transaction_in_a_transaction_is_an_error(tmp_path: Path) -> None:
         assert connect.begin(one)
         with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
             connect.begin(one)
+
+
+def test_a_process_may_start_while_another_one_writes(store: SQLiteStore, path: Path) -> None:
+    """Where all tables are there, opening only reads."""
+    settled(store)
+    with other(path) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        late = SQLiteStore(path, clock=store.clock)
+        assert isinstance(look(late), Settled)
+        late.shut()
 
 
 def test_the_switch_to_wal_is_asked_for_again(store: SQLiteStore, path: Path) -> None:

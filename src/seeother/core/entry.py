@@ -179,7 +179,10 @@ def _verified(greeting: Greeting, found: list[bytes], policy: Policy) -> tuple[T
     if len(found) > 1:
         raise BadToken("the form carries two tokens")
     text, _, shown = found[0].decode("latin-1").partition(ECHO_JOINT)
-    token = verify(policy.ring, text, now=greeting.request.now, max_age=policy.max_age)
+    path = greeting.request.root + greeting.request.path
+    token = verify(
+        policy.ring, text, now=greeting.request.now, max_age=policy.max_age, scopes=("", path)
+    )
     if token.had_headers and not greeting.has_fetch_metadata:
         raise CrossSite("the page had Sec-Fetch headers, its submission has none")
     if not (token.belongs_to(greeting.visitor) or _excused(token, greeting)):

@@ -118,8 +118,10 @@ def mint(
     return encode(WHOLE.pack(head, key.form_tag(head + t2 + scope.encode()), t2))
 
 
-def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str = "") -> Token:
-    """Read a token and check everything but whose it is.
+def verify(
+    ring: Keyring, text: str, *, now: float, max_age: float, scopes: tuple[str, ...] = ("",)
+) -> Token:
+    """Read a token and check everything but whose it is; any of the `scopes` will do.
 
     Raises BadToken (not one of ours, or from the future) or StaleToken (older than `max_age` s).
 
@@ -136,7 +138,8 @@ def verify(ring: Keyring, text: str, *, now: float, max_age: float, scope: str =
     flags, kid, issued, _ = HEAD.unpack(head)
     if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
         raise BadToken("a version or a flag that this release does not know")
-    key = _signer(ring, kid, head + t2 + scope.encode(), t1)
+    signed = (head + t2 + scope.encode() for scope in scopes)
+    key = next(filter(None, (_signer(ring, kid, one, t1) for one in signed)), None)
     if key is None:
         raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
     if issued > now + SKEW:

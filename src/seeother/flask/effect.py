@@ -80,12 +80,16 @@ def end_reads(session: Session) -> None:
     """End what is open on the session; what a hook has changed is the hook's, and committed."""
     if not session.in_transaction():
         return
-    raw = session.connection().connection.dbapi_connection
-    written = bool(getattr(raw, "in_transaction", False))
-    if written or session.new or session.dirty or session.deleted:
+    if has_written(session) or session.new or session.dirty or session.deleted:
         session.commit()
     else:
         session.rollback()
+
+
+def has_written(session: Session) -> bool:
+    """Has the open transaction of a session written anything?"""
+    raw = session.connection().connection.dbapi_connection
+    return bool(getattr(raw, "in_transaction", False))
 
 
 class Riding:

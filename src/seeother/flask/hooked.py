@@ -45,6 +45,7 @@ from ..sqlalchemy import Transaction
 from ..stores.connect import translated
 from ..stores.rows import SQLWork
 from ..stores.sqlite import SQLiteStore
+from .effect import has_written, session_of
 from .guard import Run
 from .visits import FlaskVisit
 
@@ -245,10 +246,7 @@ class _Watched:
 
     def _drop_open(self) -> None:
         """What the view did not commit Flask would roll back later; now it would lock us out."""
-        db = self._state.app.extensions.get("sqlalchemy") or self._state.bind
-        session = getattr(db, "session", db)
-        if session is not None and session.in_transaction():
-            raw = session.connection().connection.dbapi_connection
-            if raw.in_transaction:
-                EVENTS.warning("a view left a change without commit(); it is rolled back")
-                session.rollback()
+        session = session_of(self._state.app.extensions.get("sqlalchemy") or self._state.bind)
+        if session.in_transaction() and has_written(session):
+            EVENTS.warning("a view left a change without commit(); it is rolled back")
+            session.rollback()

@@ -46,8 +46,9 @@ class _Around:
         elif isinstance(op, ops.Abandon):
             self._transaction.rollback()
         reply = self._store.perform(op)
-        granted = isinstance(reply, ops.Granted) and isinstance(op, ops.Claim)
-        if granted and not self._transaction.begin():
-            self._store.perform(ops.Abandon(op.key, reply))
-            return ops.Busy()
-        return reply
+        if not isinstance(op, ops.Claim) or not isinstance(reply, ops.Granted):
+            return reply
+        if self._transaction.begin():
+            return reply
+        self._store.perform(ops.Abandon(op.key, reply))
+        return ops.Busy()

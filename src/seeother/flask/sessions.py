@@ -154,7 +154,10 @@ class SeeOtherSessionInterface(SessionInterface):
             return FlaskSession(visit)
         if not app.secret_key and not app.config.get("SEEOTHER_SECRET"):
             return None
-        return self._alone(app, request)
+        if ALONE not in request.environ:  # a test client opens its session twice
+            request.environ[ALONE] = self._alone(app, request)
+        found: FlaskSession | None = request.environ[ALONE]
+        return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Everything is written with the visit; here only what cannot wait for that."""

@@ -143,6 +143,8 @@ class FlaskVisit(Visit):
         if self.settled is None:
             self._given = self._into_session()
         handled = super().handled(response)
+        if response.status >= 500:  # Flask made a page of an exception: nobody saw the messages
+            handled = replace(handled, shown=False)
         return replace(handled, cookies=()) if self.running_view else handled
 
     def _into_session(self) -> list[Flash]:

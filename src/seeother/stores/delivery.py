@@ -87,7 +87,7 @@ class Delivery:
         if not self.taken:
             return self
         again = self.settled_at < now - fresh
-        return replace(self, stage=Stage.ARMED, lease_id=b"", armed_at=now, again=again)
+        return replace(self, stage=Stage.ARMED, armed_at=now, again=again)
 
     def _holds(self, lease_id: bytes) -> bool:
         return self.stage is Stage.LEASED and self.lease_id == lease_id

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..core import ops
+from ..errors import StoreBusy
 from .base import Transaction
 from .connect import translated
 from .rows import SQLWork
@@ -37,16 +38,28 @@ class Fenced:
         return self._store.perform(op)
 
     def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
-        """The row's step beside the effect, then COMMIT; with another fence, ROLLBACK."""
-        with translated():
-            self._transaction.begin()
-            work = SQLWork(self._store, self._transaction.raw)
-            reply: ops.Done | ops.Fenced = work.hold(op)
-            if isinstance(reply, ops.Fenced):
-                self._undo()
-            else:
-                self._transaction.commit()
-            return reply
+        """The row's step beside the effect, then COMMIT; with another fence, ROLLBACK.
+
+        Whatever is raised, the effect is taken back first.
+        """
+        try:
+            with translated():
+                return self._committed(op)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _committed(self, op: ops.Settle) -> ops.Done | ops.Fenced:
+        if not self._transaction.begin():
+            raise StoreBusy("another writer has the database")
+        self._store.check(self._transaction.raw)
+        work = SQLWork(self._store, self._transaction.raw)
+        reply: ops.Done | ops.Fenced = work.hold(op)
+        if isinstance(reply, ops.Fenced):
+            self._undo()
+        else:
+            self._transaction.commit()
+        return reply
 
     def _undo(self) -> None:
         with suppress(sqlite3.Error):

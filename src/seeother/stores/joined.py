@@ -54,19 +54,29 @@ class Joined:
             return reply
 
     def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
-        """The row, the receipt and the session beside the effect, then COMMIT."""
-        with translated():
-            if not self._transaction.raw.in_transaction:
-                raise StoreDown("the view ended the transaction that once() had opened")
-            work = self._work()
-            after, reply = step(self._row, op, work.now)
-            if isinstance(reply, ops.Fenced):
-                self._transaction.rollback()
-                return reply
-            assert after is not None and isinstance(reply, ops.Done)
-            work.settled(op, after)
-            self._transaction.commit()
+        """The row, the receipt and the session beside the effect, then COMMIT.
+
+        With another fence, and whatever is raised, ROLLBACK.
+        """
+        try:
+            with translated():
+                return self._committed(op)
+        except BaseException:
+            self.abandon(ops.Abandon(op.key, op.grant))
+            raise
+
+    def _committed(self, op: ops.Settle) -> ops.Done | ops.Fenced:
+        if not self._transaction.raw.in_transaction:
+            raise StoreDown("the view ended the transaction that once() had opened")
+        work = self._work()
+        after, reply = step(self._row, op, work.now)
+        if isinstance(reply, ops.Fenced):
+            self._transaction.rollback()
             return reply
+        assert after is not None and isinstance(reply, ops.Done)
+        work.settled(op, after)
+        self._transaction.commit()
+        return reply
 
     def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced:
         """ROLLBACK; there never was a row."""

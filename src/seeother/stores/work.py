@@ -180,7 +180,10 @@ class Work(ABC):
     def _merge(self, write: SessionWrite) -> None:
         """One visit's changes; a write to what has ended is dropped (S3)."""
         if write.ends is not None:
+            successor = self._now_at(write.ends)
             self.end(write.ends)
+            if successor is not None:
+                self.end(successor)
         target = write.sid if write.fresh else self._now_at(write.moves or write.sid)
         if target is None:
             return

@@ -15,10 +15,17 @@ invariants of the protocol: an accepted outcome is final (I4, I5), a stale fence
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from ..core.ops import (
     Abandon,
@@ -41,46 +48,13 @@ from ..core.ops import (
     Settled,
     Take,
 )
-from ..core.values import ACCEPTED, REJECTED, Changes, Flash, Key, Outcome, Receipt, SessionWrite
+from ..core.values import ACCEPTED, Changes, Flash, Key, Outcome, Receipt, SessionWrite
 from ..stores.base import Clock, Store
 from ..stores.memory import MemoryStore
-from .harness import ANN, BOB, LEASE, PATIENCE, WHOLE, FakeClock, key, named
+from .harness import ANN, BOB, LEASE, PATIENCE, FakeClock, named
+from .strategies import STEPS, changes, ends, inputs, keys, lease_ids, texts, visitors, ways
 
 Held: TypeAlias = tuple[Claim, Granted]
-
-KEYS: Final = (key("one", WHOLE), key("two", WHOLE), key("two"))
-STEPS: Final = (0.25, 1.0, 5.0, 5.25, 10.0, 10.25, LEASE, 60.0)
-NAMES: Final = ("a", "b.c", "$")
-
-keys = st.sampled_from(KEYS)
-inputs = st.sampled_from((named("input"), named("edited")))
-visitors = st.sampled_from((ANN, BOB))
-sids = st.sampled_from((named("sid 1"), named("sid 2")))
-lease_ids = st.sampled_from((b"l1", b"l2"))
-kinds = st.sampled_from((ACCEPTED, ACCEPTED, REJECTED))
-texts = st.lists(st.builds(Flash, st.text(max_size=5), link=st.none() | st.just("/l")), max_size=2)
-changes = st.builds(
-    Changes,
-    st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=3), max_size=2).map(
-        lambda values: tuple(values.items())
-    ),
-    st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(tuple),
-    st.booleans(),
-)
-ways = st.fixed_dictionaries(
-    {"takeover": st.booleans(), "retry_safe": st.booleans(), "page_keeping": st.booleans()}
-)
-writes = st.none() | st.builds(SessionWrite, sids, changes, st.booleans())
-
-ends = st.fixed_dictionaries(
-    {
-        "kind": kinds,
-        "visitor": visitors,
-        "messages": texts,
-        "session": writes,
-        "keep": st.sampled_from((True, True, True, False)),
-    }
-)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -88,6 +62,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     grants: Bundle[Held] = Bundle("grants")
     receipts: Bundle[bytes] = Bundle("receipts")
+    sessions: Bundle[bytes] = Bundle("sessions")
 
     def make(self, clock: Clock) -> Store:
         """A new, empty store on this clock. Override this."""
@@ -101,6 +76,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.real, self.model = self.make(self.clock), MemoryStore(clock=self.clock)
         self.count = 0
+        self.sids: list[bytes] = []
         self.fences: dict[Key, int] = {}
         self.final: dict[Key, Outcome] = {}
 
@@ -124,16 +100,16 @@ class StoreMachine(RuleBasedStateMachine):
         held = self._claimed(where, fp, how)
         return multiple() if held is None else held
 
-    @rule(target=receipts, held=grants, what=ends)
-    def settle(self, held: Held, what: dict[str, Any]) -> bytes:
+    @rule(target=receipts, held=grants, what=ends, sid=sessions)
+    def settle(self, held: Held, what: dict[str, Any], sid: bytes) -> bytes:
         """Somebody who was granted once says how it ended."""
-        return self._settled(held, **what)
+        return self._settled(held, sid, **what)
 
-    @rule(target=receipts, where=keys, fp=inputs, how=ways, what=ends)
-    def visit(self, where: Key, fp: bytes, how: dict[str, bool], what: dict[str, Any]) -> Any:
+    @rule(target=receipts, where=keys, fp=inputs, how=ways, what=ends, sid=sessions)
+    def visit(self, where: Key, fp: bytes, how: Any, *, what: dict[str, Any], sid: bytes) -> Any:
         """Somebody runs it from its beginning to its end."""
         held = self._claimed(where, fp, how)
-        return multiple() if held is None else self._settled(held, **what)
+        return multiple() if held is None else self._settled(held, sid, **what)
 
     @rule(held=grants)
     def abandon(self, held: Held) -> None:
@@ -168,11 +144,31 @@ class StoreMachine(RuleBasedStateMachine):
 
     # Messages, sessions, time ----------------------------------------------------------------
 
-    @rule(target=receipts, visitor=visitors, messages=texts, session=writes)
-    def leave(self, visitor: bytes, messages: list[Flash], session: SessionWrite | None) -> bytes:
+    @initialize(target=sessions, changes=changes)
+    def first(self, changes: Changes) -> bytes:
+        """There is a session from the beginning on."""
+        return self._begun(changes)
+
+    @rule(target=sessions, changes=changes)
+    def begin(self, changes: Changes) -> bytes:
+        """A session begins."""
+        return self._begun(changes)
+
+    @rule(target=sessions, old=sessions, changes=changes, ends=st.booleans())
+    def follow(self, old: bytes, changes: Changes, *, ends: bool) -> bytes:
+        """A session is rotated, or ends and another one begins."""
+        return self._begun(changes, fresh=ends, **{"ends" if ends else "moves": old})
+
+    @rule(sid=sessions)
+    def sign_out(self, sid: bytes) -> None:
+        """A session ends."""
+        self.both(Close(SessionWrite(sid, Changes(), ends=sid)))
+
+    @rule(target=receipts, visitor=visitors, messages=texts)
+    def leave(self, visitor: bytes, messages: list[Flash]) -> bytes:
         """A page leaves a receipt."""
         new = self._new()
-        self.both(Close(session, Receipt(new, visitor, None, b"", tuple(messages))))
+        self.both(Close(None, Receipt(new, visitor, None, b"", tuple(messages))))
         return new
 
     @rule(visitor=visitors, marks=st.lists(receipts, max_size=3), lease_id=lease_ids)
@@ -184,16 +180,20 @@ class StoreMachine(RuleBasedStateMachine):
         shown=st.lists(receipts, max_size=2),
         unshown=st.lists(receipts, max_size=2),
         lease_id=lease_ids,
-        session=writes,
+        sid=sessions,
+        changes=changes,
     )
     def close(
         self,
         shown: list[bytes],
         unshown: list[bytes],
         lease_id: bytes,
-        session: SessionWrite | None,
+        *,
+        sid: bytes,
+        changes: Changes,
     ) -> None:
         """A page ends."""
+        session = SessionWrite(sid, changes)
         self.both(Close(session, None, tuple(shown), tuple(unshown), lease_id))
 
     @rule(mark=receipts)
@@ -214,8 +214,10 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def sessions_are_equal(self) -> None:
         """Both hold the same sessions and the same messages for everybody."""
-        for sid, visitor in ((named("sid 1"), ANN), (named("sid 2"), BOB)):
-            self._open(Open(visitor, sid, orphans=True, orphan_age=0.0))
+        for visitor in (ANN, BOB):
+            self._open(Open(visitor, orphans=True, orphan_age=0.0))
+        for sid in self.sids:
+            self._open(Open(sid=sid))
 
     @invariant()
     def final_is_final(self) -> None:
@@ -225,6 +227,13 @@ class StoreMachine(RuleBasedStateMachine):
             reply = self.real.perform(Lookup(where, row.fingerprint, PATIENCE))
             assert isinstance(reply, Settled)
             assert reply.outcome == outcome
+
+    def _begun(self, changes: Changes, *, fresh: bool = True, **more: bytes) -> bytes:
+        self.count += 1
+        sid = named(f"session {self.count}")
+        self.sids.append(sid)
+        self.both(Close(SessionWrite(sid, changes, fresh, **more)))
+        return sid
 
     def _claimed(self, where: Key, fp: bytes, how: dict[str, bool]) -> Held | None:
         self.count += 1
@@ -241,16 +250,18 @@ class StoreMachine(RuleBasedStateMachine):
     def _settled(
         self,
         held: Held,
+        sid: bytes,
+        *,
         kind: Any,
         visitor: bytes,
-        *,
         messages: list[Flash],
-        session: SessionWrite | None,
+        changes: Changes | None,
         keep: bool,
     ) -> bytes:
         (claim, grant), new = held, self._new()
         outcome = Outcome(kind, 303, f"/{self.count}", new)
         left = Receipt(new, visitor, claim.key, claim.fingerprint, tuple(messages), b"d")
+        session = None if changes is None else SessionWrite(sid, changes)
         more = (outcome, left, session, claim.page_keeping)
         reply = self.both(Settle(claim.key, grant, claim.fingerprint, *more, keep=keep))
         if isinstance(reply, Fenced):

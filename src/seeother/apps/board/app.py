@@ -19,6 +19,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -28,6 +29,7 @@ from starlette.staticfiles import StaticFiles
 from ...asgi import SeeOther
 from ...core.values import Flash
 from ...core.values import Response as Answer
+from ...errors import StoreDown
 from ...starlette import once, visit_of
 from ...stores.sqlite import create_private, tune
 from ...visit import Visit
@@ -70,11 +72,16 @@ class Board:
     def routes(self) -> list[Route | Mount]:
         """What the board answers."""
         return [
-            Route("/", self.index, methods=["GET"]),
-            Route("/", self.post, methods=["POST"]),
-            Route("/m/{id:int}", self.permalink, methods=["GET"], name="permalink"),
+            Route("/", self.home, methods=["GET", "POST"]),
+            Route("/m/{id}", self.permalink, methods=["GET"]),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ]
+
+    async def home(self, request: Request) -> Response:
+        """The board to read, or a message to store: exactly once (joined)."""
+        if request.method == "POST":
+            return await once(request, self.engine, save)
+        return await run_in_threadpool(self.index, request)
 
     def index(self, request: Request) -> Response:
         """The composer and the newest messages, or older ones."""
@@ -83,14 +90,11 @@ class Board:
             page = messages.newest(connection, before=before, limit=PAGE)
         return self.render(request, "board.html", visit, page=page, before=before)
 
-    async def post(self, request: Request) -> Response:
-        """Store a message, exactly once (joined)."""
-        return await once(request, self.engine, save)
-
     def permalink(self, request: Request) -> Response:
         """One message."""
+        number = _number(request.path_params["id"])
         with self.engine.connect() as connection:
-            found = messages.one(connection, request.path_params["id"])
+            found = messages.one(connection, number) if number is not None else None
         if found is None:
             raise HTTPException(404)
         shown = _shown(found)
@@ -101,12 +105,11 @@ class Board:
     ) -> Response:
         """The board's page from what was read and what waits for this visitor."""
         draft, flashes = visit.draft, visit.flashes()
-        newer = request.url_for("index").path if before is not None else None
         return self.page(
             name,
             messages=[_shown(m) for m in page.items],
             older=f"/?before={page.older}" if page.older else None,
-            newer=newer,
+            newer="/" if before is not None else None,
             flashes=flashes,
             highlight=_linked(flashes),
             name=visit.session.get("name", ""),
@@ -128,7 +131,10 @@ class Board:
         if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.OperationalError):
             status = 503
         title, hint = TROUBLE.get(status, TROUBLE[500])
-        return self.page("error.html", code=status, status=status, title=title, hint=hint)
+        answer = self.page("error.html", code=status, status=status, title=title, hint=hint)
+        if isinstance(error, HTTPException):
+            answer.headers.update(error.headers or {})
+        return answer
 
 
 def save(connection: Connection, visit: Visit) -> Answer:
@@ -149,7 +155,10 @@ def open_engine(path: Path) -> Engine:
     create_private(path)
     engine = create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", lambda connection, _record: tune(connection, "FULL"))
-    messages.create(engine)
+    try:
+        messages.create(engine)
+    except DBAPIError as error:
+        raise StoreDown(f"{path} cannot be used as a database: {error.orig}") from error
     return engine
 
 
@@ -189,7 +198,8 @@ def _shown(message: messages.Message) -> dict[str, Any]:
 
 
 def _number(raw: str | None) -> int | None:
-    return int(raw) if raw and raw.isascii() and raw.isdigit() else None
+    """A number as people write it; longer ones come from address bars and mean nothing."""
+    return int(raw) if raw and len(raw) < 20 and raw.isascii() and raw.isdigit() else None
 
 
 def _linked(flashes: tuple[Flash, ...]) -> int | None:

@@ -1,0 +1,116 @@
+"""The two ends of one ASGI connection: what comes in, and what goes out.
+
+`Incoming` reads ahead (the form, to judge it; a disconnect, to know whether a page is still wanted)
+and loses nothing of it for the app. `Outgoing` sends one answer, whoever made it, and knows what
+was sent, so that an answer is never begun or ended twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+from .core.body import Body
+from .core.cookie import SetCookie
+from .core.values import Response
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client left before its body was complete; nothing happened."""
+
+
+class Incoming:
+    """The `receive` side: each message of the server once, in order, to whoever asks next."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._pending: asyncio.Task[Message] | None = None
+        self._ahead: list[Message] = []
+
+    async def form(self, body: Body) -> bytes:
+        """Read the whole body; the app gets it again as one message."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            body.add(message.get("body", b""))
+            if not message.get("more_body", False):
+                break
+        whole = body.whole()
+        self._ahead.append({"type": "http.request", "body": whole, "more_body": False})
+        return whole
+
+    async def next(self) -> Message:
+        """The next message. A cancelled caller takes none with it; a disconnect stays."""
+        if self._ahead:
+            return self._ahead.pop(0)
+        message = await asyncio.shield(self._next())
+        if message["type"] != "http.disconnect":
+            self._pending = None
+        return message
+
+    def _next(self) -> asyncio.Task[Message]:
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._receive())
+        return self._pending
+
+    async def gone(self) -> bool:
+        """Has the client left, as far as the server knows by now?"""
+        for _ in range(2):  # there may be one request message before the disconnect
+            pending = self._next()
+            for _ in range(2):
+                await asyncio.sleep(0)
+            if not pending.done():
+                return False
+            if pending.result()["type"] == "http.disconnect":
+                return True
+            self._ahead.append(pending.result())
+            self._pending = None
+        return False
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        if self._pending is not None:
+            self._pending.cancel()
+
+
+class Outgoing:
+    """The `send` side; `status` and `landing` are those of the answer that was begun."""
+
+    def __init__(self, send: Send, *, bodiless: bool) -> None:
+        self.send = send
+        self.status = 0
+        self.landing: str | None = None
+        self._bodiless, self._ended = bodiless, False
+
+    async def start(
+        self, head: Response, cookies: Iterable[SetCookie], *, trailers: bool = False
+    ) -> None:
+        """Begin an answer."""
+        self.status, self.landing = head.status, head.header(b"location")
+        added = [(b"set-cookie", cookie.header()) for cookie in cookies]
+        start: Message = {"type": "http.response.start", "status": head.status}
+        start["headers"] = [*head.headers, *added]
+        if trailers:
+            start["trailers"] = True
+        await self.send(start)
+
+    async def piece(self, body: bytes, *, last: bool) -> None:
+        """Go on with it; nothing follows the last piece."""
+        if (body or last) and not self._ended:
+            self._ended = last
+            await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    async def whole(self, response: Response, cookies: Iterable[SetCookie] = ()) -> None:
+        """An answer of our own; for a client that has gone it is lost, and nothing else."""
+        with suppress(OSError):
+            await self.start(response, cookies)
+            await self.piece(b"" if self._bodiless else response.body, last=True)

@@ -1,0 +1,66 @@
+"""The Flask adapter: the contract of every adapter, in mode joined and in mode separate."""
+
+from typing import Any, ClassVar, cast
+
+from flask import Flask, request
+from flask.wrappers import Response as FlaskResponse
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from seeother.core.policy import Mode
+from seeother.core.values import Response
+from seeother.flask import SeeOther, visit_of
+from seeother.flask.extension import Machinery
+from seeother.testing.adapter import AdapterContract, Call, Stage, Streamed, WSGIClient
+from seeother.testing.lint import WSGILint
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+def app_of(stage: Stage) -> Flask:
+    """A stage's behaviour as the one view of a Flask app."""
+    app = Flask("stage", static_folder=None)
+    app.secret_key = "the secret of the framework, not ours"
+    so = SeeOther(app, **stage.settings)
+    joined = stage.settings["mode"] == "joined"
+    sessions = scoped_session(sessionmaker(stage.effects.engine))
+
+    def view(path: str = "") -> FlaskResponse:
+        effect = stage.effects.do
+        if joined and request.method not in ("GET", "HEAD"):
+            effect = stage.effects.within(cast("Session", sessions()).connection())
+        made = Call(visit_of(), request.method, request.path, request.get_data(), effect)
+        return answer(stage.behaviour(made))
+
+    run = so.once(sessions)(view) if joined else view
+    for rule in ("/", "/<path:path>"):
+        app.add_url_rule(rule, "view", run, methods=METHODS)
+    for _ in range(stage.layers - 1):
+        app.wsgi_app = Machinery(app.wsgi_app, app.extensions["seeother"])  # type: ignore[method-assign]
+    return app
+
+
+def answer(made: Response | Streamed) -> FlaskResponse:
+    """What a behaviour answers, as Flask's response."""
+    body: Any = made.pieces if isinstance(made, Streamed) else made.body
+    response = FlaskResponse(body, made.status)
+    response.headers.clear()
+    response.headers.extend((k.decode("latin-1"), v.decode("latin-1")) for k, v in made.headers)
+    return response
+
+
+class FlaskContract(AdapterContract):
+    """WSGI's lint outside; inside is Flask."""
+
+    def client(self, stage: Stage) -> WSGIClient:
+        """The app behind a lint."""
+        return WSGIClient(WSGILint(app_of(stage)))
+
+
+class TestJoined(FlaskContract):
+    """Every promise in mode joined."""
+
+
+class TestSeparate(FlaskContract):
+    """Every promise in mode separate."""
+
+    mode: ClassVar[Mode] = "separate"
