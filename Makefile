@@ -2,18 +2,21 @@
 # make test    every test; ARGS goes to pytest                          make test ARGS="tests/core -x"
 # make check   lint, format, types, layers
 # make bench   measurements; ARGS as above
+# make sim     many simulated schedules; planted bugs: sim-mutants      make sim N=3000 SEED=7
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
 
 VENV   ?= .venv
 PYTHON ?= python3
 PORT   ?= 8000
+N      ?= 3000
+SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench sim sim-mutants clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 4
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 5
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
@@ -30,6 +33,12 @@ check: $(VENV)/.stamp-dev
 
 bench: $(VENV)/.stamp-dev
 	$(BIN)/python -m tests.bench $(ARGS)
+
+sim: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.sim --n $(N) --seed $(SEED)
+
+sim-mutants: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.sim --mutants --n 5000
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -20,7 +20,10 @@ from .core.values import Response
 PAGE_BYTES: Final = 64 << 10
 SUBMISSION_BYTES: Final = 1 << 20
 HTML: Final = (b"text/html", b"application/xhtml+xml")
-IDENTITY: Final = (b"", b"identity")
+XML: Final = b"application/xhtml+xml"  # one unclosed <input> and a browser shows an error instead
+IDENTITY: Final = frozenset({b"", b"identity"})
+# Charsets in which the bytes of `<form` need not mean `<form`.
+NOT_ASCII: Final = (b"utf-16", b"utf-32", b"utf-7", b"ucs-", b"unicode", b"iso-2022", b"hz-")
 
 
 class Planting(Protocol):
@@ -113,7 +116,15 @@ def is_html(head: Response) -> bool:
 
 def can_plant(head: Response) -> bool:
     """May its bytes be looked at and added to (security rule 20)?"""
-    coding = next((v for k, v in head.headers if k == b"content-encoding"), b"").strip().lower()
-    control = next((v for k, v in head.headers if k == b"cache-control"), b"").lower()
+    plain = all(coding in IDENTITY for coding in _listed(head, b"content-encoding"))
+    free = b"no-transform" not in _listed(head, b"cache-control")
     whole = head.status >= 200 and head.status not in (204, 205, 206, 304)
-    return coding in IDENTITY and b"no-transform" not in control and whole
+    kind, _, more = b",".join(_listed(head, b"content-type")).partition(b";")
+    charset = more.partition(b"charset=")[2].lstrip(b"\"'").startswith(NOT_ASCII)
+    return plain and free and whole and kind.strip() != XML and not charset
+
+
+def _listed(head: Response, name: bytes) -> list[bytes]:
+    """What a header lists in all its lines, in lower case."""
+    lines = [value.lower() for key, value in head.headers if key == name]
+    return [item.strip() for line in lines for item in line.split(b",")]

@@ -28,7 +28,8 @@ from .errors import StoreBusy, StoreDown, StoreError
 from .stores.connect import begin, outage
 
 ENDS: Final = ("commit", "rollback")
-READS: Final = ("SELECT", "PRAGMA", "EXPLAI", "SAVEPO", "RELEAS")
+# No SAVEPOINT: as the first statement it would open a transaction that its RELEASE commits.
+READS: Final = ("SELECT", "PRAGMA", "EXPLAI")
 
 
 class Transaction:
@@ -104,12 +105,11 @@ class Transaction:
         self._close()
 
     def _close(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            for name in ENDS:
-                if event.contains(connection, name, _refuse):
-                    event.remove(connection, name, _refuse)
-            connection.close()
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        for name in ENDS:
+            event.remove(connection, name, _refuse)
+        connection.close()
 
 
 class LateTransaction(Transaction):
@@ -133,8 +133,7 @@ class LateTransaction(Transaction):
         return True
 
     def _close(self) -> None:
-        if self._connection is not None:
-            event.remove(self._connection, "before_cursor_execute", self._before)
+        event.remove(self._connection, "before_cursor_execute", self._before)
         super()._close()
 
     def _before(self, _connection: Connection, _cursor: object, statement: str, *_: Any) -> None:

@@ -39,7 +39,7 @@ from .core.session import Session, dump_json
 from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
 from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
-from .core.waiting import Fate, cut_wait, waited
+from .core.waiting import Awaited, Fate, cut_wait, waited
 from .errors import OutcomeUnknown, Refused, SeeOtherError, StoreError
 from .hold import can_plant
 from .log import EVENTS, clean
@@ -114,17 +114,17 @@ class Visit:
 
     def flow(self) -> Flow[Answer]:
         """The conversation around this request."""
-        query, key = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
-        if key is not None and not self.greeting.unsafe:
-            return self._watch(key, query)
+        query, named = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
+        if named is not None and not self.greeting.unsafe:
+            return self._watch(named, query)
         if self.claims and self.entry is not None:
             return submission(self.entry, self.policy, "separate", surround=True)
         return page(self.greeting, self.policy)
 
-    def _watch(self, key: Key, query: bytes) -> Flow[Answer]:
+    def _watch(self, awaited: Awaited, query: bytes) -> Flow[Answer]:
         """The waiting page: what became of a submission that took too long to wait for."""
         request = self.greeting.request
-        found = yield from waited(key, self.policy)
+        found = yield from waited(awaited, self.policy)
         if found.fate is Fate.RUNNING:
             return Answer(pages.waiting_page(request.url.removeprefix(request.origin)), "waiting")
         if found.fate is Fate.IN_DOUBT:

@@ -1,16 +1,19 @@
 """The Flask adapter: the contract of every adapter, in mode joined and in mode separate."""
 
-from typing import Any, ClassVar, cast
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from flask import Flask, request
 from flask.wrappers import Response as FlaskResponse
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from seeother.core.policy import Mode
 from seeother.core.values import Response
 from seeother.flask import SeeOther, visit_of
 from seeother.flask.extension import Machinery
 from seeother.testing.adapter import AdapterContract, Call, Stage, Streamed, WSGIClient
+from seeother.testing.adapter.harness import board
+from seeother.testing.adapter.stage import Ask, fetch
 from seeother.testing.lint import WSGILint
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -25,9 +28,9 @@ def app_of(stage: Stage) -> Flask:
     sessions = scoped_session(sessionmaker(stage.effects.engine))
 
     def view(path: str = "") -> FlaskResponse:
-        effect = stage.effects.do
+        effect: Callable[[str], None] = stage.effects.do
         if joined and request.method not in ("GET", "HEAD"):
-            effect = stage.effects.within(cast("Session", sessions()).connection())
+            effect = stage.effects.within(sessions().connection())
         made = Call(visit_of(), request.method, request.path, request.get_data(), effect)
         return answer(stage.behaviour(made))
 
@@ -54,6 +57,16 @@ class FlaskContract(AdapterContract):
     def client(self, stage: Stage) -> WSGIClient:
         """The app behind a lint."""
         return WSGIClient(WSGILint(app_of(stage)))
+
+    def test_a_plain_client_gets_the_exact_location(self) -> None:
+        """No cookie, no token: the exact Location; a message makes a session, as Flask's own do."""
+        client, seen = self.serve(board), []
+        body = (("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", "9"))
+        for _ in range(2):
+            answer = fetch(client, Ask("POST", "/", body, b"message=a"))
+            assert (answer.status, answer.location, answer.body) == (303, "/", b"")
+            seen += [line.partition("=")[0] for line in answer.all("set-cookie")]
+        assert (seen, self.effects.all()) == (["session"] * 2, ["a", "a"])
 
 
 class TestJoined(FlaskContract):

@@ -34,7 +34,7 @@ class Bare(Board):
             "board.html",
             messages=[_shown(m) for m in page.items],
             older=f"/?before={page.older}" if page.older else None,
-            newer=request.url_for("index").path if before is not None else None,
+            newer="/" if before is not None else None,
             flashes=(),
             highlight=None,
             name="",
@@ -45,8 +45,10 @@ class Bare(Board):
             action="/",
         )
 
-    async def post(self, request: Request) -> Response:
-        """Store a message, as often as it is sent."""
+    async def home(self, request: Request) -> Response:
+        """The board to read, or a message to store, as often as it is sent."""
+        if request.method != "POST":
+            return await run_in_threadpool(self.index, request)
         fields = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         await run_in_threadpool(self._store, fields.get("name", ""), fields.get("message", ""))
         return RedirectResponse("/", 303)

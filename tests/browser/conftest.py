@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection
@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from seeother import asgi
 from seeother.apps.board import app as board_app
 from seeother.core.values import Request, Response
-from seeother.exchange import Scope
 from seeother.visit import Visit
 from tests.board.hosted import Hosted
 from tests.browser.proxy import Proxy
@@ -51,7 +50,7 @@ def ann(chromium: "Browser", proxy: Proxy) -> "Iterator[InChromium]":
 def two_days_pass(board: Hosted, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Makes every form that is open by now too old; the browser's own clock stays."""
 
-    def request_of(scope: Scope) -> Request:
+    def request_of(scope: Any) -> Request:
         return replace(_request_of(scope), now=board.clock())
 
     monkeypatch.setattr(asgi, "request_of", request_of)

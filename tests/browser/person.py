@@ -119,7 +119,14 @@ class Person(ABC):
 
     def sees_now(self) -> Screen:
         """The screen as soon as its page is complete, whatever else is under way."""
-        return until(lambda: (found := self.look()) and found.ready and found, "a page")
+
+        def whole() -> Screen | None:
+            found = self.look()
+            return found if found is not None and found.ready else None
+
+        found = until(whole, "a page")
+        assert found is not None
+        return found
 
     def _rest(self) -> tuple[Screen, int] | None:
         screen, begun = self.look(), len(self.proxy.begun())

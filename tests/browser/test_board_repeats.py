@@ -18,7 +18,11 @@ from tests.browser.person import DONE, POSTED, InChromium, InFirefox, Person
 from tests.browser.polling import until
 from tests.browser.proxy import LOSE_ANSWER, Proxy
 
-GAPS = (0.0, 0.02, 0.06, 0.15, 0.35)
+# Seconds between two clicks, from a bouncing button to a slow hand; Firefox needs fewer examples.
+CLICKS = [
+    *[("chromium", gap) for gap in (0.0, 0.02, 0.06, 0.15, 0.35)],
+    *[("firefox", gap) for gap in (0.02, 0.35)],
+]
 
 
 @pytest.fixture(params=["chromium", "firefox"])
@@ -44,7 +48,7 @@ def posted_once(person: Person, board: Hosted, text: str) -> None:
     assert board.messages() == board.messages(text) == 1
 
 
-@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize(("person", "gap"), CLICKS, indirect=["person"])
 def test_double_click(person: Person, board: Hosted, gap: float) -> None:
     """A double click on Post, fast or slow, is one message, and the page says so."""
     person.write("twice")
@@ -52,7 +56,7 @@ def test_double_click(person: Person, board: Hosted, gap: float) -> None:
     posted_once(person, board, "twice")
 
 
-@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize(("person", "gap"), CLICKS, indirect=["person"])
 def test_double_click_while_the_board_is_slow(
     person: Person, board: Hosted, slow: Slow, gap: float
 ) -> None:
@@ -138,6 +142,16 @@ def test_enter_ten_times_while_the_board_is_slow(person: Person, board: Hosted, 
     slow.gate.set()
     posted_once(person, board, "ten times")
     assert slow.entered == 1
+
+
+@pytest.mark.xfail(strict=True, reason="an answer's Set-Cookie is not replayed yet")
+def test_lost_answer_brings_its_cookies(person: Person, board: Hosted) -> None:
+    """The session that the lost answer began comes with its retry: the name is known."""
+    person.write("lost", name="Ann")
+    person.proxy.rule(LOSE_ANSWER, method="POST")
+    person.press()
+    posted_once(person, board, "lost")
+    assert person.sees().name == "Ann"
 
 
 def test_lost_answer_is_asked_for_again(person: Person, board: Hosted) -> None:

@@ -1,7 +1,6 @@
 """Who sees a message: the tab that posted, and no prefetch, no script, no other tab before it."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
@@ -16,15 +15,15 @@ SHELL = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Elsewhere
 
 
 @pytest.fixture
-def other(ann: InChromium) -> Iterator[InChromium]:
+def other(ann: InChromium) -> InChromium:
     """Another tab of the same visitor."""
-    yield InChromium(ann.proxy, ann.page.context.new_page())
+    return InChromium(ann.proxy, ann.page.context.new_page())
 
 
 def landing(ann: InChromium) -> str:
     """Where the last POST's answer leads, as the proxy saw it."""
     found = until(lambda: [e.location for e in ann.proxy.answered() if e.location], "a 303")[-1]
-    assert found is not None and found.startswith("/?so=")
+    assert found.startswith("/?so=")
     return found
 
 
@@ -54,7 +53,7 @@ def test_two_tabs_each_see_their_own(ann: InChromium, other: InChromium, board: 
 def test_another_tab_does_not_take_the_message(
     ann: InChromium, other: InChromium, board: Hosted
 ) -> None:
-    """Another tab that loads the board before the sender lands shows the news but not the notice."""
+    """Another tab that loads the board before the sender lands: the message, but not the notice."""
     ann.write("mine")
     gate = ann.proxy.gate()
     ann.proxy.rule(Fault(before=gate), method="GET", path="/")

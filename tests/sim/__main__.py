@@ -1,7 +1,7 @@
 """Run schedules: `python -m tests.sim --n 3000 --seed 7`, or the planted bugs with `--mutants`.
 
-Exit status 1 after any violation or uncaught bug. A violation prints its seed and what happened; the
-last line is the summary.
+Exit status 1 after any violation or uncaught bug. A violation prints its seed and what happened;
+the last line is the summary.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import repeat
 from typing import Final
 
 from .mutants import MUTANTS
-from .runner import SCENARIOS, Catch, Result, hunt, run, timeline
+from .runner import SCENARIOS, SPAWN, Catch, Result, hunt, run, timeline
 
 LINES: Final = 60
 
@@ -76,7 +76,7 @@ def _mutants(given: argparse.Namespace) -> int:
 
 def hunted(seed: int, most: int, jobs: int) -> list[Catch]:
     """Hunt all planted bugs, each for at most so many schedules."""
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, SPAWN) as pool:
         return list(pool.map(hunt, range(len(MUTANTS)), repeat(seed), repeat(most)))
 
 

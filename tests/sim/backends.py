@@ -46,6 +46,10 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
+class Locked(StoreBusy):
+    """The app's connection waits for another writer, as long as it has patience."""
+
+
 class Port:
     """Separate: the store is one thing, the app's table another."""
 
@@ -175,7 +179,7 @@ class JoinedMemory(Joined):
     """The library's own joined store, writing to dicts."""
 
     def _work(self) -> Any:
-        return _MemoryWork(self._store)  # type: ignore[arg-type]
+        return _MemoryWork(self._store)
 
 
 class JoinedPort(Port):
@@ -207,7 +211,7 @@ class JoinedPort(Port):
         return lambda: shadow.perform(op) if gone.writer or op.verb != "settle" else None
 
 
-class Locked(JoinedPort):
+class OneWriter(JoinedPort):
     """A joined port whose database has one writer: what is no part of the transaction waits."""
 
     def perform(self, op: Op[Any]) -> Any:
@@ -245,9 +249,7 @@ class MemoryBackend:
 
     def port(self, process: Process, mode: str) -> Port:
         if mode == "joined":
-            return Locked(
-                self.world, process.store, self.table, Transaction(self), JoinedMemory
-            )
+            return OneWriter(self.world, process.store, self.table, Transaction(self), JoinedMemory)
         kind = Fenced if mode == "fenced" else Port
         return kind(self.world, process.store, self.table)
 

@@ -29,7 +29,7 @@ _echoed = Work._echoed
 _case_of_holder = ledger._case_of_holder
 _case_of_settled = ledger._case_of_settled
 _granted = ledger._granted
-_judge = flows.judge_answer
+_judge = record.judge_answer
 _rearm = Work.rearm
 _session_changes = Session.changes
 _take = Work.take
@@ -40,7 +40,7 @@ _settled_later = flows._settled_later
 
 def claim_by_lookup(worker: Worker, op: Op[Any]) -> Any:
     """Read, then write, and nothing in between is noticed."""
-    memo, mine = worker.world.memo, ("nothing there", worker.run)
+    memo, mine = worker.world.memo, f"nothing there for {worker.run}"
     if isinstance(op, Lookup):
         memo[mine] = worker.world.backend.row(op.key) is None
         return worker.port.perform(op)
@@ -108,7 +108,7 @@ def settled_or_not(settle: Settle) -> Generator[Any, Any, Any]:
 def settled_case(kind: str, case: Case, *, keeping: bool = False) -> Callable[..., Case]:
     """What a claim meets at a settled row of this kind, whatever its age."""
 
-    def decide(row: Any, claim: Any, same: bool, age: float) -> Case:  # noqa: FBT001 - as replaced
+    def decide(row: Any, claim: Any, same: bool, age: float) -> Case:
         fits = row.outcome is not None and row.outcome.kind == kind
         if fits and same and (claim.page_keeping or not keeping):
             return case

@@ -88,7 +88,7 @@ class SQLTable:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run of the view will do: its verdict, and the seconds before and after its effect."""
+    """What one run of the view will do: its verdict, seconds before and after its effect."""
 
     verdict: str
     before: float

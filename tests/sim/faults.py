@@ -1,7 +1,7 @@
 """What goes wrong in one schedule, and how often.
 
-The probabilities are drawn once per schedule, so that some schedules are full of one kind of trouble
-and some have none at all; in those, nobody may ever be told of a doubt or an error.
+The probabilities are drawn once per schedule, so that some schedules are full of one kind of
+trouble and some have none at all; in those, nobody may ever be told of a doubt or an error.
 """
 
 from __future__ import annotations

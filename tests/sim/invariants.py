@@ -1,125 +1,29 @@
-"""What must hold, with the numbers of the protocol. Each is one small function.
+"""What must hold of submissions, with the numbers of the protocol; each is one small function.
 
-Three occasions: after every op on the ledger (`AT_OP`), with every answer (`AT_ANSWER`), and at the
-end, when all faults have stopped and every submission was asked about once more (`AT_END`).
+A function is True where its invariant is broken. Those of messages and sessions are in `promises`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from seeother.core.ledger import PAGE_KEEPING_SECONDS, Row, State
-from seeother.core.ops import Claim, Done, Fenced, Granted, Op, Settle
+from seeother.core.ledger import PAGE_KEEPING_SECONDS, State
+from seeother.core.ops import Claim, Fenced, Settle
 from seeother.core.values import ACCEPTED, REJECTED
 
 from . import promises
-from .world import Violation
+from .judging import AT_ANSWER, AT_END, AT_OP, Seen, on
 
 if TYPE_CHECKING:
     from .clients import Told
-    from .worker import Worker
     from .world import World
 
 RECONCILED: Final = "/form"  # where the library leads when only the app knew that it happened
-LEDGER: Final = frozenset({"claim", "renew", "settle", "abandon", "doubt", "resolve"})
-
-
-class Seen(NamedTuple):
-    """One op on the ledger: the row before and after, and the answer."""
-
-    worker: Worker
-    op: Any
-    before: Row | None
-    after: Row | None
-    reply: Any
-
-    @property
-    def mode(self) -> str:
-        return str(self.worker.world.memo.get("mode"))
-
-    @property
-    def grants_anew(self) -> bool:
-        """Was a claim granted that was not the asker's before?"""
-        if not isinstance(self.reply, Granted):
-            return False
-        return self.before is None or self.before.claim_id != self.op.claim_id
-
-    @property
-    def settles(self) -> bool:
-        return isinstance(self.op, Settle) and isinstance(self.reply, Done)
-
-
-AtOp = Callable[[Seen], bool]
-AtAnswer = Callable[["World", "Told"], bool]
-AtEnd = Callable[["World", str], bool]
-AT_OP: list[tuple[str, AtOp, str]] = []
-AT_ANSWER: list[tuple[str, AtAnswer, str]] = []
-AT_END: list[tuple[str, AtEnd, str]] = []
-
-
-def _on(occasion: list[Any], number: str) -> Callable[[Any], Any]:
-    """Register a function that is True where its invariant is broken."""
-
-    def register(function: Any) -> Any:
-        occasion.append((number, function, (function.__doc__ or "").strip()))
-        return function
-
-    return register
-
-
-def watch(worker: Worker, op: Op[Any], perform: Callable[[], Any] | None = None) -> Any:
-    """Ask the store, and look at the ledger before and after."""
-    world = worker.world
-    if op.verb not in LEDGER:
-        return promises.watch(worker, op, perform)
-    key = op.key  # type: ignore[attr-defined]
-    before = world.backend.row(key)
-    reply = perform() if perform is not None else asked(worker, op)
-    after = world.backend.row(key)
-    if world.tracing:
-        world.log(f"{worker}: {op.verb} -> {type(reply).__name__} ({_short(before)}->{_short(after)})")
-    seen = Seen(worker, op, before, after, reply)
-    for number, broken, text in AT_OP:
-        if broken(seen):
-            raise Violation(number, f"{text} ({worker.unit}, {worker})")
-    promises.settled(seen.worker, op, reply)
-    return reply
-
-
-def asked(worker: Worker, op: Op[Any]) -> Any:
-    """The store's answer, or that of a planted bug."""
-    mutant = worker.world.mutant
-    if mutant is not None and mutant.bend is not None:
-        reply = mutant.bend(worker, op)
-        if reply is not NotImplemented:
-            return reply
-    return worker.port.perform(op)
-
-
-def judge_answer(world: World, told: Told) -> None:
-    """Judge what a process says, at the moment it says it."""
-    for number, broken, text in AT_ANSWER:
-        if broken(world, told):
-            raise Violation(number, f"{text} ({told.unit}, {told.kind}, {told.location})")
-
-
-def judge_end(world: World, units: list[str]) -> None:
-    """Judge what is there at last."""
-    for unit in units:
-        for number, broken, text in AT_END:
-            if broken(world, unit):
-                raise Violation(number, f"{text} ({unit})")
-
-
-def _short(row: Row | None) -> str:
-    return "-" if row is None else f"{row.state.value} {row.fence}"
-
 
 # After every op -----------------------------------------------------------------------------
 
 
-@_on(AT_OP, "I1")
+@on(AT_OP, "I1")
 def accepted_is_final(seen: Seen) -> bool:
     """An accepted submission was claimed again before its time."""
     before, after = seen.before, seen.after
@@ -135,7 +39,7 @@ def accepted_is_final(seen: Seen) -> bool:
     return not (before.page_keeping and isinstance(seen.op, Claim) and over)
 
 
-@_on(AT_OP, "I8")
+@on(AT_OP, "I8")
 def rejection_is_patient(seen: Seen) -> bool:
     """Rejected input ran again while its duplicates should still have got the rejection."""
     before = seen.before
@@ -148,13 +52,13 @@ def rejection_is_patient(seen: Seen) -> bool:
     return seen.worker.world.now - before.settled_at <= seen.op.patience
 
 
-@_on(AT_OP, "I9")
+@on(AT_OP, "I9")
 def bad_tokens_touch_nothing(seen: Seen) -> bool:
     """A request with a bad or stale token reached the store."""
     return seen.worker.unit.startswith("bad")
 
 
-@_on(AT_OP, "I10")
+@on(AT_OP, "I10")
 def only_the_holder_settles(seen: Seen) -> bool:
     """A stale fence wrote an outcome."""
     if not seen.settles or seen.mode == "joined":
@@ -163,7 +67,7 @@ def only_the_holder_settles(seen: Seen) -> bool:
     return before is None or (before.fence, before.claim_id) != (grant.fence, grant.claim_id)
 
 
-@_on(AT_OP, "I10")
+@on(AT_OP, "I10")
 def the_holder_may_settle(seen: Seen) -> bool:
     """The holder of the fence was refused."""
     before = seen.before
@@ -175,7 +79,7 @@ def the_holder_may_settle(seen: Seen) -> bool:
     return (before.fence, before.claim_id) == (grant.fence, grant.claim_id)
 
 
-@_on(AT_OP, "I11")
+@on(AT_OP, "I11")
 def fences_grow(seen: Seen) -> bool:
     """A fence went backwards, or a new holder got an old one."""
     if seen.before is None or seen.after is None:
@@ -185,7 +89,7 @@ def fences_grow(seen: Seen) -> bool:
     return seen.after.fence < seen.before.fence
 
 
-@_on(AT_OP, "I12")
+@on(AT_OP, "I12")
 def unknown_fates_are_kept(seen: Seen) -> bool:
     """A row was forgotten though nobody knows what its first holder did."""
     gone = seen.before is not None and seen.after is None
@@ -195,7 +99,7 @@ def unknown_fates_are_kept(seen: Seen) -> bool:
 # With every answer --------------------------------------------------------------------------
 
 
-@_on(AT_ANSWER, "I3")
+@on(AT_ANSWER, "I3")
 def accepted_means_done(world: World, told: Told) -> bool:
     """Told accepted, but there is no effect of that request's input."""
     if told.kind != "accepted":
@@ -205,7 +109,7 @@ def accepted_means_done(world: World, told: Told) -> bool:
     return all(effect.payload != told.payload for effect in effects)
 
 
-@_on(AT_ANSWER, "I4")
+@on(AT_ANSWER, "I4")
 def one_outcome(world: World, told: Told) -> bool:
     """Two different outcomes were told for one submission."""
     if told.kind != "accepted" or told.form.keeps_page or told.form.echoes:
@@ -216,7 +120,7 @@ def one_outcome(world: World, told: Told) -> bool:
     return bool(first != told.location)
 
 
-@_on(AT_ANSWER, "I5")
+@on(AT_ANSWER, "I5")
 def accepted_stays_accepted(world: World, told: Told) -> bool:
     """Accepted and recorded, yet who asked later was told something else."""
     known: dict[tuple[str, str], float] = world.memo.setdefault("accepted", {})
@@ -231,19 +135,19 @@ def accepted_stays_accepted(world: World, told: Told) -> bool:
     return denied and since is not None and told.began > since and not told.form.keeps_page
 
 
-@_on(AT_ANSWER, "I7")
+@on(AT_ANSWER, "I7")
 def no_trouble_without_fault(world: World, told: Told) -> bool:
     """A doubt or an error although nothing went wrong."""
     return told.kind in ("doubt", "error") and told.unit not in world.faulted
 
 
-@_on(AT_ANSWER, "I7")
+@on(AT_ANSWER, "I7")
 def doubt_is_for_separate(world: World, told: Told) -> bool:
     """A doubt in a mode where a lapsed claim simply runs again."""
     return told.kind == "doubt" and world.memo["mode"] != "separate"
 
 
-@_on(AT_ANSWER, "I7")
+@on(AT_ANSWER, "I7")
 def no_busy_without_reason(world: World, told: Told) -> bool:
     """Busy although nothing went wrong and no view was slow."""
     if told.kind != "busy" or told.crowded or told.unit in world.faulted:
@@ -252,7 +156,7 @@ def no_busy_without_reason(world: World, told: Told) -> bool:
     return not (told.unit in world.slow or (one_writer and (world.slow or world.stirred)))
 
 
-@_on(AT_ANSWER, "I8")
+@on(AT_ANSWER, "I8")
 def rejected_means_nothing(world: World, told: Told) -> bool:
     """Told rejected by a run that left an effect."""
     if told.kind not in ("rejected", "released") or not told.fresh:
@@ -263,7 +167,7 @@ def rejected_means_nothing(world: World, told: Told) -> bool:
 # At the end ---------------------------------------------------------------------------------
 
 
-@_on(AT_END, "I1/I2")
+@on(AT_END, "I1/I2")
 def once(world: World, unit: str) -> bool:
     """More than one effect of one submission."""
     if world.memo["retry safe"] or unit in world.memo["keeps page"]:
@@ -271,13 +175,13 @@ def once(world: World, unit: str) -> bool:
     return len(world.backend.table.of(unit)) > 1
 
 
-@_on(AT_END, "I1/I2")
+@on(AT_END, "I1/I2")
 def one_input(world: World, unit: str) -> bool:
     """Effects of two different inputs under a token that allows one."""
     return len({effect.payload for effect in world.backend.table.of(unit)}) > 1
 
 
-@_on(AT_END, "I6")
+@on(AT_END, "I6")
 def healed(world: World, unit: str) -> bool:
     """Asked once more without faults, it did not end as its mode promises."""
     final = world.memo["final"].get(unit)
@@ -286,7 +190,7 @@ def healed(world: World, unit: str) -> bool:
     return final != "accepted" or not world.backend.table.of(unit)
 
 
-@_on(AT_END, "I7")
+@on(AT_END, "I7")
 def no_doubt_about_nothing(world: World, unit: str) -> bool:
     """In doubt for ever although no view ever ran and the store could be told so."""
     if world.memo["final"].get(unit) != "doubt" or unit in world.memo.get("ran", ()):
@@ -295,7 +199,7 @@ def no_doubt_about_nothing(world: World, unit: str) -> bool:
     return not lost and unit not in world.memo.get("unheard", ())
 
 
-@_on(AT_END, "I12")
+@on(AT_END, "I12")
 def rows_stay(world: World, unit: str) -> bool:
     """An accepted row is gone while its token is still valid."""
     accepted = world.memo.get("recorded", {})

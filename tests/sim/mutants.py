@@ -1,8 +1,8 @@
 """Planted bugs: each is a mistake that somebody made or could make, and each must be caught.
 
 A bug is planted around the library's own pieces: a row of the ledger's table, a function of a flow,
-a method of a store, the answer to one op. Nothing of the simulation itself is weakened, so a bug that
-nobody notices means that the simulation does not look closely enough.
+a method of a store, the answer to one op. Nothing of the simulation itself is weakened, so a bug
+that nobody notices means that the simulation does not look closely enough.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ KEEP: Final = ledger.KEEP
 class Mutant:
     """One planted bug, and the scenario in which it shows.
 
-    `patches` are attributes of the library, `moves` rows of the ledger's table; `bend` may answer an
-    op instead of the store; `before` is told of every op before it is asked; `retry_safe` fixes the
-    policy of that name.
+    `patches` are attributes of the library, `moves` rows of the ledger's table; `bend` may answer
+    an op instead of the store; `before` is told of every op before it is asked; `retry_safe` fixes
+    the policy of that name.
     """
 
     name: str
@@ -90,7 +90,6 @@ def _is_not_ahead(greeting: Greeting) -> bool:
     return greeting.request.header(b"sec-purpose") is None
 
 
-BY_LOOKUP: Final = {"bend": bugs.claim_by_lookup}
 NO_FENCE: Final = _of(ledger, "_case_of_holder", bugs.any_fence)
 ONE_INPUT: Final = (
     *_of(entry, "variant", bugs.nothing_of_input),
@@ -116,17 +115,13 @@ def _settled(decide: Any) -> tuple[tuple[Any, str, Any], ...]:
 
 
 LEDGER: Final = (
-    Mutant("claim trusts the lookup before it", SEPARATE, **BY_LOOKUP),
-    Mutant("claim trusts the lookup before it", FENCED, **BY_LOOKUP),
+    Mutant("claim trusts the lookup before it", SEPARATE, bend=bugs.claim_by_lookup),
+    Mutant("claim trusts the lookup before it", FENCED, bend=bugs.claim_by_lookup),
     Mutant("take-over when a lease is over", SEPARATE, _shape(SEPARATE, takeover=True)),
-    Mutant(
-        "lease by the worker's clock", SEPARATE, _of(MemoryBackend, "clock", bugs.worker_clock)
-    ),
+    Mutant("lease by the worker's clock", SEPARATE, _of(MemoryBackend, "clock", bugs.worker_clock)),
     Mutant("no heartbeat", SEPARATE, before=bugs.no_heartbeat),
     Mutant("fence starts anew", FENCED, _of(ledger, "_granted", bugs.first_fence)),
-    Mutant(
-        "own claim not recognised", SEPARATE, moves=_move("claim", Case.MINE, KEEP, InFlight)
-    ),
+    Mutant("own claim not recognised", SEPARATE, moves=_move("claim", Case.MINE, KEEP, InFlight)),
     Mutant("lost claim not given back", SEPARATE, bend=bugs.no_release),
     Mutant("settle ignores the fence", SEPARATE, NO_FENCE, retry_safe=True),
     Mutant("settle ignores the fence", FENCED, NO_FENCE),

@@ -19,8 +19,9 @@ from seeother.core.policy import Mode
 from seeother.core.values import Handled, Response
 
 from . import promises
-from .clients import NOTHING, Desk, Form, Hear, Heard, Net, Script, Send, follow, policy_of
+from .clients import NOTHING, Desk, Form, Hear, Heard, Script, Send, policy_of
 from .effects import ACCEPT, ViewError
+from .network import Net, follow
 from .worker import Ended, Worker
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Get:
         if not isinstance(ended.value, Answer):
             return NOTHING
         if self.ends == "shown":
-            promises.shown(worker, worker.world.memo.get(("taken", worker.run), ()))
+            promises.shown(worker, worker.taken)
         return Heard("page", ended.value.response.header(b"location") or "")
 
 
@@ -90,7 +91,7 @@ class Showing:
     def steps(self, worker: Worker, op: Handle) -> Generator[float, None, Any]:
         """Take the messages, render for a while, end in one of several ways."""
         world, get = worker.world, self.get
-        world.memo["taken", worker.run] = op.taken
+        worker.taken = op.taken
         own = b"" if get.visitor is None else visitor_id(get.visitor)
         promises.may_take(worker, op.taken, eligible=get.eligible, visitor=own)
         yield world.rng.random() * world.rng.choice((0.1, 2.0, 2.0, 90.0))

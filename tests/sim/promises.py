@@ -74,7 +74,7 @@ def echoed_from(world: World, told: Told) -> list[str]:
 
 def watch(worker: Worker, op: Op[Any], perform: Callable[[], Any] | None = None) -> Any:
     """Ask the store about messages and sessions, and look at what became of them."""
-    from .invariants import asked
+    from .judging import asked
 
     world = worker.world
     ids = op.unshown if isinstance(op, Close) else ()
@@ -108,7 +108,7 @@ def _may_show_again(world: World, op: Rearm) -> None:
 
 def _closed(worker: Worker, op: Close) -> None:
     """Note who acknowledged, and that a redirect handed messages on."""
-    kept, taken = notes(worker.world), worker.world.memo.get(("taken", worker.run), ())
+    kept, taken = notes(worker.world), worker.taken
     for receipt in op.shown:
         for text in kept.texts.get(receipt, ()):
             kept.acknowledged_by[text] = worker.unit

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import Final
 
 from .backends import Backend, MemoryBackend
@@ -16,6 +17,7 @@ from .sqlite import SQLiteBackend
 from .world import Violation, World
 
 SCENARIOS: Final = ("joined", "fenced", "separate", "flash", "session")
+SPAWN: Final = get_context("spawn")  # pytest may have threads; forking them is no good
 CHUNK: Final = 250
 SHORT_IDLE: Final = 300.0
 
@@ -61,10 +63,10 @@ def play(
     except Violation as violation:
         violation.world = world
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the library raises here is a finding
-        violation = Violation("ERROR", f"{type(error).__name__}: {error}")
-        violation.world = world
-        raise violation from error
+    except Exception as error:
+        found = Violation("ERROR", f"{type(error).__name__}: {error}")
+        found.world = world
+        raise found from error
     finally:
         backend.close()
     return world
@@ -99,7 +101,7 @@ def run(first: int, count: int, scenario: str, store: str, jobs: int) -> Result:
         for begin, many in chunks:
             total.add(several(begin, many, scenario, store))
     else:
-        with ProcessPoolExecutor(jobs) as pool:
+        with ProcessPoolExecutor(jobs, SPAWN) as pool:
             done = [pool.submit(several, begin, many, scenario, store) for begin, many in chunks]
             for one in done:
                 total.add(one.result())

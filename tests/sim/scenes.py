@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from seeother.core.policy import Mode
+from seeother.core.token import OnEdit
 
-from .clients import Desk, Form, Net, Script, Send, follow, person, policy_of
+from . import invariants as _registered  # noqa: F401 - its functions judge every op
+from .clients import Desk, Form, Script, Send, person, policy_of
 from .effects import ACCEPT, BROKEN, DRAFT, REFUSE, RELEASE
-from .invariants import judge_end
+from .judging import judge_end
+from .network import Net, follow
 from .pages import messages
 from .sessions import merging
 
@@ -46,9 +49,8 @@ def ledger(world: World, mode: Mode) -> None:
     policy = policy_of(mode, patience, retry_safe=retry_safe, reconcile=reconcile)
     desk = Desk(world, policy, mode)
     world.memo["reconcile"] = lambda key: _happened(world, key)
-    net, forms = Net(desk), []
-    for number in range(rng.choice((1, 1, 2, 3))):
-        forms.append(_people(world, net, f"s{number}"))
+    net = Net(desk)
+    forms = [_people(world, net, f"s{number}") for number in range(rng.choice((1, 1, 2, 3)))]
     if rng.random() < 0.1:
         _bad(world, net)
     world.run()
@@ -59,8 +61,8 @@ def _people(world: World, net: Net, name: str) -> tuple[Form, list[Steps]]:
     """A form and those who send it."""
     rng = world.rng
     visitor = rng.randbytes(16) if rng.random() < 0.85 else None
-    on_edit = rng.choice(("new", "new", "confirm", "refuse"))
-    more = {"keeps_page": rng.random() < 0.1, "speaks": rng.random() < 0.3}
+    on_edit: OnEdit = rng.choice(("new", "new", "confirm", "refuse"))
+    more: dict[str, bool] = {"keeps_page": rng.random() < 0.1, "speaks": rng.random() < 0.3}
     form = net.desk.form(name, on_edit, visitor, **more)
     steps = SHAPES[rng.choice(tuple(SHAPES))]
     for one in steps:

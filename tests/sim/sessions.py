@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seeother.core.entry import COOKIE_BYTES, Greeting, greet
-from seeother.core.flows import Answer, page
 from seeother.core.fingerprint import session_id
+from seeother.core.flows import Answer, page
 from seeother.core.keys import decode
 from seeother.core.ops import Handle
 from seeother.core.values import Response

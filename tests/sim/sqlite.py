@@ -1,9 +1,9 @@
 """The same schedules on real SQLite: one file, several store objects, one thread.
 
 A process is a store object with connections of its own; when it dies they are closed, and SQLite
-rolls back what was open. The app's table stands in the same file, so joined and fenced commit effect
-and row together, through the library's own `within` and `fenced`. A library inside the process has
-no network in front of it: what would arrive late on a connection never arrives at all.
+rolls back what was open. The app's table stands in the same file, so joined and fenced commit
+effect and row together, through the library's own `within` and `fenced`. A library inside the
+process has no network in front of it: what would arrive late on a transaction never arrives.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any, Final
 from seeother.core.ledger import Row
 from seeother.core.ops import Op
 from seeother.core.values import Key
-from seeother.errors import StoreBusy, StoreDown
+from seeother.errors import StoreDown
 from seeother.stores import connect
 from seeother.stores.delivery import Kept
 from seeother.stores.rows import SQLWork
 from seeother.stores.sqlite import SQLiteStore
 
-from .backends import Later, Port
+from .backends import Later, Locked, Port
 from .effects import Effect, SQLTable, Table
 
 if TYPE_CHECKING:
     from .world import Process, World
 
+INSIDE: Final = frozenset({"claim", "settle", "abandon"})
 SHARED_MEMORY: Final = Path("/dev/shm")
 
 
@@ -68,7 +69,7 @@ class Connection:
             return True
         opened.close()
         if self._late:
-            raise StoreBusy("another writer")
+            raise Locked("another writer")
         return False
 
     @property
@@ -113,7 +114,9 @@ class SQLPort(Port):
         self._transaction.rollback()
 
     def later(self, op: Op[Any]) -> Later:
-        return lambda: None
+        if op.verb in INSIDE:
+            return lambda: None
+        return lambda: self.perform(op)
 
 
 class SQLiteBackend:
@@ -128,7 +131,9 @@ class SQLiteBackend:
         self.path = self._folder / "app.db"
         shutil.copyfile(_template(), self.path)
         self._patience = connect.begin.__defaults__
-        connect.begin.__defaults__ = (0,)  # one thread: whoever has the lock does not move meanwhile
+        connect.begin.__defaults__ = (
+            0,
+        )  # one thread: whoever has the lock does not move meanwhile
         self._judge = connect.connect(self.path, "NORMAL")
         self.table: Table = SQLTable(self._judge)
         self._stores: list[SQLiteStore] = []

@@ -11,7 +11,13 @@ from tests.sim.__main__ import hunted
 from tests.sim.runner import SCENARIOS, run
 
 ROOT = Path(__file__).parents[2]
-SCHEDULES = {"joined": 6000, "fenced": 6000, "separate": 6000, "flash": 2500, "session": 8000}
+SCHEDULES = {
+    "joined": 20_000,
+    "fenced": 20_000,
+    "separate": 20_000,
+    "flash": 5_000,
+    "session": 10_000,
+}
 ON_SQLITE = 150
 ENOUGH = 5000
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from seeother.core.ops import (
     Busy,
     Claim,
-    Fenced,
     Granted,
     Handle,
     InFlight,
@@ -24,14 +23,16 @@ from seeother.core.ops import (
     Reconcile,
     Renew,
     Report,
+    Taken,
 )
 from seeother.core.values import Key
 from seeother.drive import Talk
-from seeother.errors import SeeOtherError, StoreBusy, StoreDown, StoreError
-from seeother.waits import BEATS_PER_LEASE
+from seeother.errors import SeeOtherError, StoreBusy, StoreError
 
+from . import aftermath
+from .backends import Locked
 from .effects import ViewError
-from .invariants import watch
+from .judging import watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 ENDINGS: Final = frozenset({"settle", "abandon", "doubt"})
 WAITS: Final = frozenset({"claim", "take", "close", "rearm"})
 LOCKED: Final = frozenset({"settle", "abandon", "renew", "doubt", "resolve"})
+LOCK_POLL: Final = 0.1
+LOCK_PATIENCE: Final = 10.0
 CROWDED: Final = 0.02
 SLOWEST_POLL: Final = 1.5
 
@@ -80,10 +83,12 @@ class Worker:
         self.run = world.number()
         self.began = world.now
         self.grant: Granted | None = None
+        self.taken: tuple[Taken, ...] = ()
         self.ran = self.crowded = self.ended = False
         self._flow, self._view, self._then = flow, view, then
         self._key: Key | None = None
-        self._beating = False
+        self._locked_out = 0.0
+        self.beating = False
 
     def __repr__(self) -> str:
         return f"request {self.run} in {self.process.index}"
@@ -180,7 +185,7 @@ class Worker:
         self.world.at(seconds, lambda: self.answer(paused), self.process)
 
     def _leave(self) -> None:
-        self._beating = False
+        self.beating = False
         if self._key is not None and self.process.running.get(self._key) is self:
             del self.process.running[self._key]
         self._key = None
@@ -213,22 +218,10 @@ class Worker:
         else:
             self.world.at(seconds, lambda: self._walk(steps), self.process)
 
-    def _beat(self, renew: Renew) -> None:
-        """Renew the lease and come again; who is told that it is another's stops."""
-        if self.ended or not self._beating:
-            return
-        reply: Any = None
-        if self._fate(renew) == "done":
-            try:
-                reply = watch(self, renew)
-            except StoreError:
-                self.world.log(f"{self}: renew was refused")
-        if not isinstance(reply, Fenced):
-            self.world.at(renew.lease / BEATS_PER_LEASE, lambda: self._beat(renew), self.process)
-
     # Asking the store ------------------------------------------------------------------------
 
-    def _fate(self, op: Op[Any]) -> str:
+    def fate(self, op: Op[Any]) -> str:
+        """What becomes of a question; everything but "done" is a fault of this submission."""
         world = self.world
         locked = op.verb in WAITS or op.verb in LOCKED
         fate = world.faults.fate(world.rng, world.now, answers_busy=locked)
@@ -240,14 +233,14 @@ class Worker:
 
     def _ask(self, op: Op[Any]) -> None:
         if op.verb in ENDINGS:
-            self._beating = False
+            self.beating = False
         if isinstance(op, Claim) and not self._enter(op.key):
             self.answer(InFlight())
             return
         mutant = self.world.mutant
         if mutant is not None and mutant.before is not None:
             mutant.before(self, op)
-        fate = self._fate(op)
+        fate = self.fate(op)
         if fate == "done":
             self._ask_now(op)
         elif fate == "busy" and op.verb in WAITS:
@@ -255,50 +248,32 @@ class Worker:
         elif fate == "busy":
             self.fail(StoreBusy("locked (a planted fault)"))
         else:
-            self._unanswered(op, fate)
+            aftermath.unanswered(self, op, fate)
+
+    def _wait_for_lock(self, op: Op[Any], error: Locked) -> None:
+        """The app's connection waits for its turn to write, then gives up."""
+        self._locked_out += LOCK_POLL
+        if self._locked_out > LOCK_PATIENCE:
+            self.world.fault(self.unit, "locked out")
+            self.fail(error)
+        else:
+            self.world.at(LOCK_POLL, lambda: self._ask_now(op), self.process)
 
     def _ask_now(self, op: Op[Any]) -> None:
         try:
             reply = watch(self, op)
+        except Locked as error:
+            self._wait_for_lock(op, error)
+            return
         except StoreError as error:
             self.fail(error)
             return
+        self._locked_out = 0.0
         if not self.world.boundary(self.process, self.unit):
             return
         if isinstance(op, Claim) and isinstance(reply, Granted):
             self.grant = reply
-            self._start_beating(op, reply)
+            if op.renew and not self.world.memo.get("no heartbeat"):
+                self.beating = True
+                aftermath.renew_later(self, Renew(op.key, reply, op.lease))
         self.answer(reply)
-
-    def _start_beating(self, op: Claim, grant: Granted) -> None:
-        if op.renew and not self.world.memo.get("no heartbeat"):
-            self._beating = True
-            renew = Renew(op.key, grant, op.lease)
-            beat = lambda: self._beat(renew)  # noqa: E731
-            self.world.at(op.lease / BEATS_PER_LEASE, beat, self.process)
-
-    def _unanswered(self, op: Op[Any], fate: str) -> None:
-        """The answer never comes; what was asked may be done all the same, now or much later."""
-        try:
-            if fate == "silent":
-                watch(self, op)
-            elif fate == "late":
-                self.world.memo.setdefault("unheard", set()).add(self.unit)
-                arrive = self._arriving(op)
-                self.world.at(self.world.rng.random() * 12, arrive)
-        except StoreError:
-            pass
-        if op.verb not in ("lookup", "open"):
-            self.port.lose()
-        self.fail(StoreDown(f"no answer (a planted fault: {fate})"))
-
-    def _arriving(self, op: Op[Any]) -> Callable[[], None]:
-        later = self.port.later(op)
-
-        def arrive() -> None:
-            try:
-                watch(self, op, later)
-            except StoreError:
-                self.world.log(f"{self}: the late {op.verb} was refused")
-
-        return arrive

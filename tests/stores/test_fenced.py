@@ -168,6 +168,17 @@ def test_another_file_is_refused(app: App, tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_savepoint_begins_the_transaction(app: App) -> None:
+    """As the first statement of a view: its release commits nothing."""
+    attempt = Attempt(app)
+    attempt.transaction.open()
+    with attempt.transaction.connection.begin_nested():
+        attempt.add("hello")
+    assert app.notes() == []
+    assert attempt.store.perform(Abandon(key(), attempt.grant)) == Done()
+    assert app.notes() == []
+
+
 def test_a_view_may_catch_what_its_statement_raised(app: App) -> None:
     """A constraint takes back its statement and not the transaction that began with it."""
     app.once(add("hello"), claim(key("other")))

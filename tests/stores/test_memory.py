@@ -1,14 +1,17 @@
 """The memory store: the whole contract, and what only memory is."""
 
+from itertools import pairwise
+
 import pytest
 
-from seeother.core.ops import Busy, Lookup, Settle, Unknown
+from seeother.core.ops import Busy, Close, Lookup, Open, Settle, Unknown
+from seeother.core.values import Changes, SessionWrite
 from seeother.errors import StoreBusy
 from seeother.stores import open_store
 from seeother.stores.base import Clock, Joinable
 from seeother.stores.memory import MemoryStore
 from seeother.testing import StoreContract
-from seeother.testing.harness import PATIENCE, claim, key, named, outcome
+from seeother.testing.harness import PATIENCE, claim, key, named, outcome, write
 
 
 class TestMemory(StoreContract):
@@ -39,6 +42,18 @@ def test_a_held_lock_is_busy() -> None:
         assert store.lookup(lookup) == Unknown()
         with pytest.raises(StoreBusy):
             store.settle(Settle(key(), grant, named("input"), outcome()))
+
+
+def test_forwarding_has_an_end() -> None:
+    """After more rotations than a visit can last through, its write is dropped."""
+    store = MemoryStore()
+    sids = [named(f"sid {number}") for number in range(10)]
+    store.close(Close(write(sids[0], fresh=True)))
+    for old, new in pairwise(sids):
+        store.close(Close(SessionWrite(new, Changes(), moves=old)))
+    store.close(Close(write(sids[0], sets={"late": b"1"})))
+    store.close(Close(write(sids[2], sets={"later": b"1"})))
+    assert store.open(Open(sid=sids[9])).session == (("later", b"1"),)
 
 
 def test_an_error_gives_the_lock_back() -> None:

@@ -215,6 +215,8 @@ def test_a_folder_that_is_a_file_is_down(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreDown, match="cannot create"):
         SQLiteStore(tmp_path / "file" / "ledger.db").prepare()
+    with pytest.raises(StoreDown, match="cannot create"):
+        SQLiteStore(tmp_path / ("x" * 300)).prepare()
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(StoreDown):
         SQLiteStore(tmp_path / "folder.db").prepare()
@@ -335,6 +337,34 @@ def test_the_switch_to_wal_is_asked_for_again(store: SQLiteStore, path: Path) ->
     assert store.claim(claim()) == Granted(1, named("worker"))
 
 
+@pytest.mark.parametrize("patience", [5_000, -1])
+def test_who_reads_in_the_old_mode_is_waited_for(
+    path: Path, patience: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite may refuse the switch at once; until a deadline it is asked again."""
+    monkeypatch.setattr(connect, "READ_MS", patience)
+    connect.create_private(path)
+    tries: list[str] = []
+
+    def tried(statement: str) -> None:
+        tries.append(statement)
+        if len(tries) == 3:
+            reader.execute("COMMIT")
+
+    with other(path) as reader, other(path) as opening:
+        reader.execute("CREATE TABLE t(x)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        opening.execute("PRAGMA busy_timeout=0")
+        opening.set_trace_callback(tried)
+        if patience < 0:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                connect._to_wal(opening)
+        else:
+            connect._to_wal(opening)
+    assert len(tries) == (1 if patience < 0 else 3)
+
+
 def test_a_file_that_stays_locked_is_busy_from_the_start(
     store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +446,20 @@ def test_a_child_opens_anew(path: Path) -> None:
         [sys.executable, "-c", FORKED, str(path)], capture_output=True, text=True, check=True
     )
     assert run.stdout.split() == ["10", "True", "InFlight()"]
+
+
+def test_what_was_inherited_is_never_closed(store: SQLiteStore) -> None:
+    """The connections of the parent stay as they are, referenced until the child ends."""
+    store.prepare()
+    mine = store._process
+    assert mine is not None
+    store._process = parents = mine._replace(pid=-1)
+    assert store.claim(claim()) == Granted(1, named("worker"))
+    assert store._inherited == [parents]
+    store.shut()
+    assert parents.ledger.execute("SELECT count(*) FROM so_ledger").fetchone() == (1,)
+    parents.ledger.close()
+    parents.notes.close()
 
 
 def test_many_threads_open_once(store: SQLiteStore) -> None:
@@ -507,6 +551,21 @@ def test_expiry_is_paid_by_settles(path: Path) -> None:
             left.append(count - number - 1)
     store.shut()
     assert left == [30] * 50 + [0]
+
+
+def test_an_operator_may_expire_at_any_time(path: Path) -> None:
+    """Without waiting for a settle; where somebody writes, it is busy."""
+    clock = FakeClock()
+    store = SQLiteStore(path, clock=clock)
+    settled(store)
+    clock.tick(200_000)
+    with other(path) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):
+            store.expire_now()
+    store.expire_now()
+    assert look(store) == Unknown()
+    store.shut()
 
 
 def test_every_statement_uses_an_index(store: SQLiteStore) -> None:

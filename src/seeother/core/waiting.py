@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 PREFIX: Final = "w."
-KEY_BYTES: Final = 32
+SHORT: Final = 32
+LONG: Final = 48
 MAC_BYTES: Final = 8
 
 
@@ -46,46 +47,57 @@ class Waited:
     outcome: Outcome | None = None
 
 
-def sign_key(ring: Keyring, key: Key) -> str:
-    """A ledger key as it stands in a waiting page's URL.
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The submission that somebody waits for: its key in the ledger, and what was sent under it.
+
+    Both are the same where each input has a row of its own; only then the address is the short one.
+    """
+
+    key: Key
+    fingerprint: bytes
+
+
+def sign_wait(ring: Keyring, awaited: Awaited) -> str:
+    """A submission as it stands in a waiting page's URL.
 
     >>> ring = Keyring.make([b"s" * 32], "docs")
-    >>> text = sign_key(ring, Key(b"i" * 16, b"v" * 16))
-    >>> open_key(ring, text), open_key(ring, "w." + "A" * 54)
-    (Key(id=b'iiiiiiiiiiiiiiii', variant=b'vvvvvvvvvvvvvvvv'), None)
+    >>> text = sign_wait(ring, Awaited(Key(b"i" * 16, b"v" * 16), b"v" * 16))
+    >>> len(text), open_wait(ring, text).key, open_wait(ring, "w." + "A" * 54)
+    (56, Key(id=b'iiiiiiiiiiiiiiii', variant=b'vvvvvvvvvvvvvvvv'), None)
     """
-    raw = key.id + key.variant
+    key, sent = awaited.key, awaited.fingerprint
+    raw = key.id + key.variant + (sent if sent != key.variant else b"")
     return PREFIX + encode(raw + mac(ring.current.mark, MAC_BYTES, b"waiting", raw))
 
 
-def open_key(ring: Keyring, text: str) -> Key | None:
-    """The ledger key in a mark of ours, else None."""
-    raw = (
-        decode(text.removeprefix(PREFIX), KEY_BYTES + MAC_BYTES)
-        if text.startswith(PREFIX)
-        else None
-    )
+def open_wait(ring: Keyring, text: str) -> Awaited | None:
+    """The submission in a mark of ours, else None."""
+    if not text.startswith(PREFIX):
+        return None
+    spelt = text.removeprefix(PREFIX)
+    raw = decode(spelt, SHORT + MAC_BYTES) or decode(spelt, LONG + MAC_BYTES)
     if raw is None:
         return None
-    named, tag = raw[:KEY_BYTES], raw[KEY_BYTES:]
+    named, tag = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
     for key in ring.keys:
         if hmac.compare_digest(tag, mac(key.mark, MAC_BYTES, b"waiting", named)):
-            return Key(named[:16], named[16:])
+            return Awaited(Key(named[:16], named[16:SHORT]), named[-16:])
     return None
 
 
-def cut_wait(ring: Keyring, query: bytes, name: str | None) -> tuple[bytes, Key | None]:
-    """A query without its waiting mark, and the key that it named."""
+def cut_wait(ring: Keyring, query: bytes, name: str | None) -> tuple[bytes, Awaited | None]:
+    """A query without its waiting mark, and the submission that it named."""
     prefix = f"{name}={PREFIX}".encode()
     if name is None or prefix not in query:
         return query, None
     kept, found = [], None
     for pair in query.split(b"&"):
         value = pair.partition(b"=")[2].decode("latin-1")
-        key = open_key(ring, value) if pair.startswith(prefix) else None
-        if key is None:
+        awaited = open_wait(ring, value) if pair.startswith(prefix) else None
+        if awaited is None:
             kept.append(pair)
-        found = key or found
+        found = awaited or found
     return b"&".join(kept), found
 
 
@@ -95,12 +107,13 @@ def wait_for(entry: Entry, policy: Policy) -> Response:
     query = request.query.decode("latin-1")
     here = request.root + request.path + (f"?{query}" if query else "")
     assert policy.mark is not None
-    return Response(303, redirect(303, add(here, policy.mark, sign_key(policy.ring, entry.key))))
+    name = sign_wait(policy.ring, Awaited(entry.key, entry.fingerprint))
+    return Response(303, redirect(303, add(here, policy.mark, name)))
 
 
-def waited(key: Key, policy: Policy) -> Flow[Waited]:
+def waited(awaited: Awaited, policy: Policy) -> Flow[Waited]:
     """What became of it: a read."""
-    found = yield from Lookup(key, key.variant, policy.patience)
+    found = yield from Lookup(awaited.key, awaited.fingerprint, policy.patience)
     match found:
         case Settled():
             return Waited(Fate.SETTLED, found.outcome)

@@ -14,7 +14,7 @@ transaction that has read would be in the way of the one that is to write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,8 @@ def joined(state: State, visit: FlaskVisit, db: Any, view: Callable[[], Any]) ->
         answer = state.outer.driver.run(
             effect.flow(), effect.perform, effect.view, single_writer=True
         )
+    except PolicyError:
+        raise
     except SeeOtherError as error:
         return run.refused(error)
     response = run.answered(answer)
@@ -100,7 +102,7 @@ class Riding:
         self._later: list[Any] = []
 
     @contextmanager
-    def on(self, connection: Connection) -> Iterator[None]:
+    def on(self, connection: Connection) -> Generator[None]:
         """Bind the session to this connection; what is not kept at the end goes back."""
         session = self._session
         bind, mode = session.get_bind, session.join_transaction_mode

@@ -9,7 +9,8 @@ views that submit something. All state is the app's (`app.extensions["seeother"]
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,8 @@ from ..core.entry import Greeting
 from ..core.policy import Policy
 from ..errors import PolicyError
 from ..stores import Store
+from ..wsgi_exchange import request_of
+from .exempt import is_exempt
 from .guard import ONCE, claims, guarded
 from .sessions import SeeOtherSessionInterface
 from .settings import Settings, said, settle
@@ -133,6 +136,12 @@ class Machinery(wsgi.SeeOther):
         super().__init__(app, mode="joined")
         self._state = state
 
+    def __call__(self, environ: wsgi.Environ, start_response: Any) -> Iterable[bytes]:
+        """One request; a view that is exempt in Flask-WTF may be posted to from anywhere."""
+        if KEY not in environ and is_exempt(self._state.app, environ):
+            return Exempt(self, self._state)(environ, start_response)
+        return super().__call__(environ, start_response)
+
     @property
     def policy(self) -> Policy:
         """The app's settings."""
@@ -150,6 +159,27 @@ class Machinery(wsgi.SeeOther):
         own = interface if isinstance(interface, SeeOtherSessionInterface) else OWN
         notices = state.settings.mode == "joined"
         return FlaskVisit(greeting, self.policy, own.style(state.app), notices=notices)
+
+
+class Exempt(Machinery):
+    """The machinery for one request whose origin is not asked for."""
+
+    def __init__(self, outer: Machinery, state: State) -> None:
+        super().__init__(outer.app, state)
+        self.driver = outer.driver
+        self._path = ""
+
+    def __call__(self, environ: wsgi.Environ, start_response: Any) -> Iterable[bytes]:
+        """Run it, with this very path among the exempt ones."""
+        request = request_of(environ)
+        self._path = request.root + request.path
+        return wsgi.SeeOther.__call__(self, environ, start_response)
+
+    @property
+    def policy(self) -> Policy:
+        """The app's settings, with the path exempt."""
+        policy = self._state.settings.policy
+        return replace(policy, exempt=(*policy.exempt, self._path))
 
 
 OWN = SeeOtherSessionInterface()

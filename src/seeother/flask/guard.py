@@ -21,7 +21,7 @@ from ..core.body import is_form
 from ..core.flows import Answer, submission
 from ..core.ops import Handle
 from ..core.values import Handled, Response
-from ..errors import SeeOtherError
+from ..errors import PolicyError, SeeOtherError
 from ..setup import performing
 from .answers import apply, core_response, flask_response
 from .visits import FlaskVisit
@@ -68,7 +68,8 @@ class Run:
         visit.running_view = False
         visit.settled, visit.word = answer.cookies, answer.word
         if answer.handled is None or self.response is None:
-            visit.forget()
+            if self.response is not None:  # it ran, and somebody else's outcome counts
+                visit.forget()
             return flask_response(visit.complete(answer.response), self.app)
         if answer.word == "undone":
             visit.forget()
@@ -114,5 +115,7 @@ def guarded(state: State, visit: FlaskVisit, view: View) -> FlaskResponse:
     try:
         flow = submission(entry, settings.policy, "separate")
         return run.answered(state.outer.driver.run(flow, perform, run))
+    except PolicyError:
+        raise
     except SeeOtherError as error:
         return run.refused(error)

@@ -34,12 +34,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..core import ops
 from ..core.flows import submission
 from ..core.ledger import Row, State, step
 from ..core.values import ACCEPTED, Handled, Outcome
-from ..errors import SeeOtherError, StoreBusy
+from ..errors import PolicyError, SeeOtherError, StoreBusy
 from ..setup import performing
 from ..sqlalchemy import Transaction
 from ..stores.connect import translated
@@ -87,7 +88,11 @@ class Hooked:
         """Look, and write nothing."""
         with translated():
             self._store.prepare()
-            with self._engine.connect() as connection:
+            try:
+                connection = self._engine.connect()
+            except PoolTimeout:
+                return ops.Busy()
+            with connection:
                 work = self._work(connection)
                 reply: ops.ClaimReply = work.with_taken(self._told(work, op))
         return reply
@@ -218,6 +223,8 @@ def hooked(state: AppState, visit: FlaskVisit, view: Callable[[], Any]) -> Flask
             flow = submission(entry, settings.policy, "hooked")
             perform = performing(store.perform, settings.policy)
             return run.answered(state.outer.driver.run(flow, perform, handle))
+        except PolicyError:
+            raise
         except SeeOtherError as error:
             return run.refused(error)
         except Superseded:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flask.sessions import SessionInterface, SessionMixin
 
@@ -152,7 +152,8 @@ class SeeOtherSessionInterface(SessionInterface):
         visit = request.environ.get(KEY)
         if isinstance(visit, Visit):
             return FlaskSession(visit)
-        if not app.secret_key and not app.config.get("SEEOTHER_SECRET"):
+        config = cast("Mapping[str, Any]", app.config)
+        if not app.secret_key and not config.get("SEEOTHER_SECRET"):
             return None
         if ALONE not in request.environ:  # a test client opens its session twice
             request.environ[ALONE] = self._alone(app, request)
@@ -181,10 +182,11 @@ class SeeOtherSessionInterface(SessionInterface):
             "http_only": self.get_cookie_httponly(app),
             "same_site": (same_site or "Lax").capitalize(),
             "bare": same_site is None,
-            "partitioned": bool(getattr(self, "get_cookie_partitioned", lambda _: False)(app)),
+            "partitioned": self.get_cookie_partitioned(app),
         }
         lifetime = int(app.permanent_session_lifetime.total_seconds())
-        refreshed = bool(app.config["SESSION_REFRESH_EACH_REQUEST"])
+        config = cast("Mapping[str, Any]", app.config)
+        refreshed = bool(config["SESSION_REFRESH_EACH_REQUEST"])
         return Style(self.get_cookie_name(app), attributes, lifetime, refreshed)
 
     def _alone(self, app: Flask, request: Request) -> FlaskSession | None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -87,13 +86,14 @@ def settle(app: Flask, given: Mapping[str, Any], bind: Any = None) -> Settings:
 
     `bind` is what `once` was given, where there is no Flask-SQLAlchemy. Raises PolicyError.
     """
-    settings = said(app.config, given)
+    config = cast("Mapping[str, Any]", app.config)
+    settings = said(config, given)
     if settings.get("mode") == "fenced":
         raise PolicyError('mode "fenced" is not there for Flask; use "joined" and once(db)')
     base = database(app, bind)
     defaults: dict[str, Any] = {
         "debug": app.debug,
-        "hosts": app.config.get("TRUSTED_HOSTS"),
+        "hosts": config.get("TRUSTED_HOSTS"),
         "namespace": app.name,
         "session_idle": app.permanent_session_lifetime.total_seconds(),
         "store": _store(app, base),
@@ -171,13 +171,13 @@ def _secrets(app: Flask) -> tuple[bytes, ...]:
     The app's own secret signs other things as well, so it is never used itself. Raises PolicyError
     where there is none, or where it is none (security rule 14); in debug or under test it warns.
     """
-    fallbacks: Iterable[str | bytes] = app.config.get("SECRET_KEY_FALLBACKS") or ()
+    config = cast("Mapping[str, Any]", app.config)
+    fallbacks = cast("Iterable[str | bytes]", config.get("SECRET_KEY_FALLBACKS") or ())
     if not app.secret_key:
         raise PolicyError(
             "set app.secret_key; make a good one with:"
             ' python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
-    raw = (app.secret_key, *fallbacks)
+    raw: tuple[str | bytes, ...] = (app.secret_key, *fallbacks)
     Policy(secret=raw, debug=app.debug or app.testing)  # refuses what cannot be a secret
-    as_bytes = partial(map, lambda one: one.encode() if isinstance(one, str) else one)
-    return tuple(hkdf(one, b"flask") for one in as_bytes(raw))
+    return tuple(hkdf(one.encode() if isinstance(one, str) else one, b"flask") for one in raw)

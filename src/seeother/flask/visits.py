@@ -124,6 +124,7 @@ class FlaskVisit(Visit):
             ends = ends or (session.changes().cleared and not self._new_sid)
             self._opened = replace(self._opened, session=None if ends else rows)
             self._session = None
+        self._opened = replace(self._opened, unseen=0.0)
         sid = self._new_sid or self.greeting.sid
         self.greeting = replace(self.greeting, sid=None if ends else sid)
         self._given, self._draft_given, self._over = [], None, ends

@@ -15,7 +15,7 @@ invariants of the protocol: an accepted outcome is final (I4, I5), a stale fence
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -54,6 +54,8 @@ from ..stores.memory import MemoryStore
 from .harness import ANN, BOB, LEASE, PATIENCE, FakeClock, named
 from .strategies import STEPS, changes, ends, inputs, keys, lease_ids, texts, visitors, ways
 
+# Nothing for a bundle.
+NOBODY: Final[Any] = multiple()  # pyright: ignore[reportUnknownVariableType]
 Held: TypeAlias = tuple[Claim, Granted]
 
 
@@ -98,7 +100,7 @@ class StoreMachine(RuleBasedStateMachine):
     def claim(self, where: Key, fp: bytes, how: dict[str, bool]) -> Any:
         """Somebody asks to run it."""
         held = self._claimed(where, fp, how)
-        return multiple() if held is None else held
+        return NOBODY if held is None else held
 
     @rule(target=receipts, held=grants, what=ends, sid=sessions)
     def settle(self, held: Held, what: dict[str, Any], sid: bytes) -> bytes:
@@ -109,7 +111,7 @@ class StoreMachine(RuleBasedStateMachine):
     def visit(self, where: Key, fp: bytes, how: Any, *, what: dict[str, Any], sid: bytes) -> Any:
         """Somebody runs it from its beginning to its end."""
         held = self._claimed(where, fp, how)
-        return multiple() if held is None else self._settled(held, sid, **what)
+        return NOBODY if held is None else self._settled(held, sid, **what)
 
     @rule(held=grants)
     def abandon(self, held: Held) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 import pytest
 
 from ...core.values import Response
 from .browser import Browser, token, tokens
-from .harness import FORM, Harness, answering, board, together
+from .harness import FORM, WAIT, Harness, answering, board, together
 from .stage import Answer, Ask, Behaviour, Call, Streamed, fetch, page
 
 LINK = '<p>Moved <a href="/done">here</a></p>'
@@ -80,6 +81,49 @@ class SubmissionPromises(Harness):
         answers = together(*[lambda: browser.post(sent)] * 4)
         assert {(a.status, a.location) for a in answers} == {(303, answers[0].location)}
         assert self.effects.all() == ["a"]
+
+    @pytest.mark.parametrize("on_edit", ["new", "confirm"])
+    def test_a_duplicate_that_has_waited_long_enough(self, on_edit: str) -> None:
+        """The first one still runs: a page that asks again, and at last goes where it went.
+
+        In mode joined nobody can see that it runs: 503, with everything typed and the same token.
+        """
+        inside, finish = threading.Event(), threading.Event()
+
+        def slow(call: Call) -> Response:
+            if call.method == "POST":
+                inside.set()
+                assert finish.wait(WAIT)
+            return board(call)
+
+        browser = self.visit(slow, patience=0.0, on_edit=on_edit)
+        sent = {"message": "typed text", "so_token": token(browser.get())}
+
+        def second() -> Answer:
+            assert inside.wait(WAIT)
+            try:
+                return self._while_it_runs(browser, sent)
+            finally:
+                finish.set()
+
+        first, waiting = together(lambda: browser.post(sent), second)
+        assert (first.status, self.effects.all()) == (303, ["typed text"])
+        if self.mode != "joined":
+            assert browser.follow(waiting).location == first.location
+        assert browser.post(sent).location == first.location
+
+    def _while_it_runs(self, browser: Browser, sent: dict[str, str]) -> Answer:
+        """What the duplicate gets."""
+        answer = browser.post(sent)
+        if self.mode == "joined":
+            assert (answer.status, token(answer)) == (503, sent["so_token"])
+            assert "typed text" in answer.text
+            return answer
+        assert (answer.status, answer.location[:7]) == (303, "/?so=w.")
+        shown = browser.follow(answer)
+        assert (shown.status, shown.header("refresh")) == (200, "1")
+        assert shown.header("cache-control") == "no-store"
+        return answer
 
     def test_different_forms_do_not_meet(self) -> None:
         """Four visitors at once, and other input under one token: each has its effect."""
