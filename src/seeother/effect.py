@@ -86,6 +86,9 @@ class Effect:
         except Exception as error:
             self.visit.forget()
             raise outage_of(error) or error from error
+        except BaseException:  # the process is going down: no flow will say Abandon
+            self._transaction.rollback()
+            raise
         return self.visit.handled(self._answered(answer))
 
     def settled(self, answer: Answer) -> Response:

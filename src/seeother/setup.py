@@ -20,7 +20,8 @@ from .drive import Perform
 from .errors import PolicyError
 from .log import EVENTS
 from .stores import Store, open_store
-from .stores.sqlite import SQLiteStore, create_folder
+from .stores.sqlite import SQLiteStore
+from .stores.workstore import WorkStore, create_folder
 
 DEFAULT_STORE: Final = "sqlite:///seeother.db"
 SECRET_BYTES: Final = 32
@@ -30,8 +31,9 @@ MARGIN: Final = 600.0
 def prepared(policy: Policy) -> tuple[Policy, Store]:
     """The policy with a secret, and its store; the store is not opened yet."""
     store = open_store(policy.store or DEFAULT_STORE)
-    if isinstance(store, SQLiteStore):
+    if isinstance(store, WorkStore):
         store.retention = policy.max_age + MARGIN
+        store.idle, store.lifetime = policy.session_idle, policy.session_lifetime
     if policy.secret is None:
         if not isinstance(store, SQLiteStore):
             raise PolicyError("set `secret`: this store has no folder where a key file could stand")

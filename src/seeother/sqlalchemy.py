@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +29,8 @@ from .errors import StoreBusy, StoreDown, StoreError
 from .stores.connect import begin, outage
 
 ENDS: Final = ("commit", "rollback")
+HELD: Final = "seeother_once"
+GUARDED: Final[WeakSet[Engine]] = WeakSet()
 # No SAVEPOINT: as the first statement it would open a transaction that its RELEASE commits.
 READS: Final = ("SELECT", "PRAGMA", "EXPLAI")
 
@@ -79,16 +82,15 @@ class Transaction:
         return begun
 
     def _check_out(self) -> None:
+        _guard(self._engine)
         try:
             opened = self._engine.connect()
         except PoolTimeout as error:
             raise StoreBusy("the engine's pool has no free connection") from error
         except DBAPIError as error:
             raise outage_of(error) or error from error
-        self._connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = opened.execution_options(isolation_level="AUTOCOMMIT", **{HELD: True})
         self._connection.begin()  # no statement in AUTOCOMMIT: it tells ORM sessions what they join
-        for name in ENDS:
-            event.listen(self._connection, name, _refuse)
 
     def commit(self) -> None:
         """COMMIT, then give the connection back."""
@@ -107,8 +109,7 @@ class Transaction:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         assert connection is not None
-        for name in ENDS:
-            event.remove(connection, name, _refuse)
+        connection.execution_options(**{HELD: False})
         connection.close()
 
 
@@ -154,7 +155,17 @@ def outage_of(error: BaseException) -> StoreError | None:
     return None
 
 
-def _refuse(_connection: Connection) -> NoReturn:
+def _guard(engine: Engine) -> None:
+    """One listener per engine; one per transaction would cost 50 us each time."""
+    if engine not in GUARDED:
+        for name in ENDS:
+            event.listen(engine, name, _refuse)
+        GUARDED.add(engine)
+
+
+def _refuse(connection: Connection) -> None:
+    if not connection.get_execution_options().get(HELD):
+        return
     raise RuntimeError(
         "once() ends the transaction; do not call commit() or rollback() inside it (return an"
         " answer, raise, or use begin_nested())"

@@ -35,7 +35,7 @@ def new_app(folder: Path, **config: Any) -> Flask:
 def served(app: Flask) -> Iterator[str]:
     """The app's address on a real server with a thread for each request."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"

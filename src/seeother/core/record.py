@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache
 from typing import Final
 
 from ..errors import UnsafeTarget
@@ -183,8 +184,9 @@ def _landed(
 
 def _marks(greeting: Greeting, location: str, receipt: Receipt | None) -> bool:
     """Is this receipt worth a mark? It carries something, or Back would show an old form."""
-    back = greeting.unsafe and same_url(location, greeting.request.url)
-    return receipt is not None and (receipt.carries or back)
+    if receipt is None or receipt.carries:
+        return receipt is not None
+    return greeting.unsafe and same_url(location, greeting.request.url)
 
 
 def _mark(greeting: Greeting, receipt: Receipt | None) -> bytes | None:
@@ -253,7 +255,12 @@ def unpack_draft(data: bytes) -> Draft:
 
 def hint_cookie(greeting: Greeting) -> tuple[SetCookie, ...]:
     """The cookie that says that a message waits."""
-    return (SetCookie(greeting.names.hint, "1", max_age=HINT_SECONDS, secure=greeting.secure),)
+    return _hint_cookie(greeting.names.hint, greeting.secure)
+
+
+@cache
+def _hint_cookie(name: str, secure: bool) -> tuple[SetCookie, ...]:
+    return (SetCookie(name, "1", max_age=HINT_SECONDS, secure=secure),)
 
 
 def _hint(greeting: Greeting, receipt: Receipt | None) -> tuple[SetCookie, ...]:

@@ -138,8 +138,9 @@ def verify(
     flags, kid, issued, _ = HEAD.unpack(head)
     if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
         raise BadToken("a version or a flag that this release does not know")
-    signed = (head + t2 + scope.encode() for scope in scopes)
-    key = next(filter(None, (_signer(ring, kid, one, t1) for one in signed)), None)
+    key = None
+    for scope in scopes:
+        key = key or _signer(ring, kid, head + t2 + scope.encode(), t1)
     if key is None:
         raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
     if issued > now + SKEW:

@@ -55,7 +55,8 @@ def begin(connection: sqlite3.Connection, wait_ms: int = LOCK_MS) -> bool:
     of a killed process waits for its recovery).
     """
     (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+    if before != wait_ms:
+        connection.execute(f"PRAGMA busy_timeout={wait_ms}")
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
@@ -63,7 +64,8 @@ def begin(connection: sqlite3.Connection, wait_ms: int = LOCK_MS) -> bool:
             return False
         raise
     finally:
-        connection.execute(f"PRAGMA busy_timeout={int(before)}")
+        if before != wait_ms:
+            connection.execute(f"PRAGMA busy_timeout={int(before)}")
     return True
 
 

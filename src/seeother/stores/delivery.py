@@ -34,6 +34,9 @@ class Stage(IntEnum):
     SILENT = 4
 
 
+TAKEN: Final = (Stage.LEASED, Stage.SHOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Where the messages of one receipt are.

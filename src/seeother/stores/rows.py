@@ -64,6 +64,11 @@ class SQLWork(Work):
         delivery = Delivery(Stage(stage), settled, armed, lease_id, lease_until, bool(again))
         return Kept(receipt, visitor, key, echo, unpack_messages(messages), draft, delivery)
 
+    def stage(self, receipt: bytes) -> Stage | None:
+        """Where the messages of a receipt are; a replay needs no more of it."""
+        found = self._one(schema.READ_STAGE, receipt)
+        return None if found is None else Stage(found[0])
+
     def put(self, receipt: Receipt) -> None:
         """Write a new receipt."""
         key = (None, None) if receipt.key is None else (receipt.key.id, receipt.key.variant)

@@ -67,6 +67,7 @@ READ_RECEIPT: Final = (
     "SELECT visitor, ledger_id, variant, echo, messages, draft, stage, settled_at, armed_at,"
     " lease_id, lease_until, again FROM so_receipt WHERE id=?"
 )
+READ_STAGE: Final = "SELECT stage FROM so_receipt WHERE id=?"
 WRITE_RECEIPT: Final = (
     "INSERT INTO so_receipt(id, visitor, ledger_id, variant, echo, messages, draft, stage,"
     " settled_at, armed_at, lease_id, lease_until, again) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"

@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import PolicyError
 from .base import Transaction
 from .connect import (
+    LOCK_MS,
     begin,
     committed,
     connect,
@@ -67,6 +68,7 @@ class SQLiteStore(WorkStore):
         super().__init__(**limits)
         self.path = Path(path)
         self._process: _Process | None = None
+        self._same = ""  # the app's name for our file, once it was seen to be one
         self._inherited: list[_Process] = []
         # One lock per process: a child must not wait for a thread that it did not inherit.
         self._opening: dict[int, threading.Lock] = {}
@@ -103,11 +105,14 @@ class SQLiteStore(WorkStore):
         Raises PolicyError.
         """
         found = connection.execute("PRAGMA database_list").fetchone()[2]
+        if found and found == self._same:
+            return
         if not found or not self.path.samefile(found):
             raise PolicyError(
                 f"the engine's database is {found or 'in memory'}, the ledger is {self.path};"
                 " joined and fenced need one file for both"
             )
+        self._same = found
 
     def prepare(self) -> None:
         """Open and create everything now; raises StoreDown where that cannot be."""
@@ -184,4 +189,6 @@ class SQLiteStore(WorkStore):
         except BaseException:
             ledger.close()
             raise
+        for writer in (ledger, notes):  # they never read outside of a write transaction
+            writer.execute(f"PRAGMA busy_timeout={LOCK_MS}")
         return _Process(pid, ledger, notes, threading.Lock(), [])

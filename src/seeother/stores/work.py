@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..core import ops
 from ..core.ledger import Row, step
 from ..core.values import Changes, Key, Receipt, SessionWrite
-from .delivery import Delivery, Kept
+from .delivery import TAKEN, Delivery, Kept, Stage
 
 if TYPE_CHECKING:
     from .workstore import WorkStore
@@ -92,8 +92,8 @@ class Work(ABC):
         """Add to an outcome whether its message was taken by a page already."""
         if not isinstance(reply, ops.Settled) or reply.outcome.receipt is None:
             return reply
-        kept = self.kept(reply.outcome.receipt)
-        return replace(reply, taken=kept is not None and kept.delivery.taken)
+        stage = self.stage(reply.outcome.receipt)
+        return replace(reply, taken=stage in TAKEN)
 
     def _told(self, op: ops.Lookup, key: Key, fp: bytes) -> Found:
         """What a claim would be told that nobody made, as far as it is no grant."""
@@ -228,6 +228,11 @@ class Work(ABC):
     @abstractmethod
     def kept(self, receipt: bytes) -> Kept | None:
         """A receipt by its id."""
+
+    def stage(self, receipt: bytes) -> Stage | None:
+        """Where the messages of a receipt are."""
+        kept = self.kept(receipt)
+        return None if kept is None else kept.delivery.stage
 
     @abstractmethod
     def put(self, receipt: Receipt) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ NAVIGATION: Final = {
     "sec-fetch-dest": "document",
 }
 
-Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class Browser:
@@ -34,14 +34,12 @@ class Browser:
 
     def post(self, fields: Fields, target: str = "/", /, **headers: str | None) -> Answer:
         """Send a form of this site."""
-        pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
-        body = urlencode(pairs).encode()
+        body = urlencode(_pairs(fields)).encode()
         return self.ask("POST", target, body, **{"origin": self.origin, **headers})
 
     def submit(self, fields: Fields, target: str = "/") -> Answer:
         """Open the page, and send its form with these fields and its token."""
-        pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
-        return self.post([*pairs, ("so_token", token(self.get(target)))], target)
+        return self.post([*_pairs(fields), ("so_token", token(self.get(target)))], target)
 
     def follow(self, answer: Answer) -> Answer:
         """Go where a redirect leads."""
@@ -72,6 +70,10 @@ class Browser:
             self.cookies[name] = value
             if "max-age=0" in [a.lower() for a in attributes]:
                 del self.cookies[name]
+
+
+def _pairs(fields: Fields) -> list[tuple[str, str]]:
+    return list(fields if isinstance(fields, Sequence) else fields.items())
 
 
 def tokens(answer: Answer) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 
 import pytest
 
@@ -22,23 +24,24 @@ ENCTYPES = {
     "multipart": ("multipart/form-data; boundary=x", MULTIPART),
     "plain": ("text/plain", b"message=typed text"),
 }
-OVERRIDES: dict[str, tuple[str, dict[str, str]]] = {
-    "query": ("/?_method=DELETE", {}),
-    "escaped query": ("/?%5fmethod=DELETE", {}),
-    "x-http-method-override": ("/", {"x_http_method_override": "DELETE"}),
-    "x-http-method": ("/", {"x_http_method": "PUT"}),
-    "x-method-override": ("/", {"x_method_override": "PATCH"}),
-}
-NOT_OURS: dict[str, Callable[[str], str]] = {
-    "empty": lambda _t: "",
-    "short": lambda t: t[:-1],
-    "long": lambda t: t + "A",
-    "first letter": lambda t: ("B" if t[0] == "A" else "A") + t[1:],
-    "a letter in the middle": lambda t: t[:30] + ("B" if t[30] == "A" else "A") + t[31:],
-    "last letter": lambda t: t[:-1] + ("B" if t[-1] == "A" else "A"),
-    "another spelling": lambda t: t + "=",
-    "a quote": lambda t: t[:-1] + '"',
-}
+OVERRIDES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("/?_method=DELETE", {}),
+    ("/?%5fmethod=DELETE", {}),
+    ("/", {"x_http_method_override": "DELETE"}),
+    ("/", {"x_http_method": "PUT"}),
+    ("/", {"x_method_override": "PATCH"}),
+)
+NOT_OURS: tuple[Callable[[str], str], ...] = (
+    lambda _token: "",
+    lambda token: token[:-1],
+    lambda token: token + "A",
+    lambda token: token + "=",
+    lambda token: token[:-1] + '"',
+    *(
+        partial(lambda at, token: token[:at] + _other(token[at]) + token[at + 1 :], n)
+        for n in range(56)
+    ),
+)
 BODIES = {
     "damaged": (400, ENCTYPES["multipart"][0], MULTIPART[:-10]),
     "no boundary": (400, "multipart/form-data", MULTIPART),
@@ -57,16 +60,15 @@ class RefusalPromises(Harness):
 
     # Other sites ---------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("site", ["cross-site", "same-site", None])
     @pytest.mark.parametrize("known", [True, False], ids=["cookies", "no cookies"])
     @pytest.mark.parametrize("enctype", ENCTYPES)
-    def test_another_site_is_refused(self, enctype: str, known: bool, site: str | None) -> None:
+    def test_another_site_is_refused(self, enctype: str, known: bool) -> None:
         """Each enctype, with cookies and without, framed or not: 403, nothing done or echoed."""
         browser = self.visit(board)
         if known:
             browser.get()
         kind, body = ENCTYPES[enctype]
-        for dest in ("document", "iframe"):
+        for site, dest in product(("cross-site", "same-site", None), ("document", "iframe")):
             answer = browser.ask(
                 "POST",
                 "/",
@@ -88,13 +90,13 @@ class RefusalPromises(Harness):
         self.nothing_of_it(answer)
         assert browser.post(sent).status == 303
 
-    @pytest.mark.parametrize("how", OVERRIDES)
-    def test_a_method_in_disguise_is_judged(self, how: str) -> None:
+    def test_a_method_in_disguise_is_judged(self) -> None:
         """A GET that asks to be read as another method comes from another site: refused."""
-        target, headers = OVERRIDES[how]
-        answer = self.visit(board).get(target, sec_fetch_site="cross-site", **headers)
-        assert answer.status == 403
-        self.nothing_of_it(answer)
+        browser = self.visit(board)
+        for target, headers in OVERRIDES:
+            answer = browser.get(target, sec_fetch_site="cross-site", **headers)
+            assert (target, headers, answer.status) == (target, headers, 403)
+            self.nothing_of_it(answer)
 
     def test_a_trusted_site_may_post(self) -> None:
         """An origin that the policy trusts for one path: there it passes, elsewhere not."""
@@ -135,13 +137,13 @@ class RefusalPromises(Harness):
 
     # Tokens --------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("how", NOT_OURS)
-    def test_a_token_that_is_not_ours_asks_nobody(self, how: str) -> None:
+    def test_a_token_that_is_not_ours_asks_nobody(self) -> None:
         """400 with the form and everything typed, although the store cannot even be opened."""
         browser = self.visit(board, store="sqlite:////nowhere/at/all.db")
-        forged = NOT_OURS[how](token(browser.get()))
-        answer = browser.post({"message": "typed text", "so_token": forged})
-        self._comes_back(answer)
+        for spoil in NOT_OURS:
+            forged = spoil(token(browser.get()))
+            answer = browser.post({"message": "typed text", "so_token": forged})
+            self._comes_back(answer)
 
     def test_two_tokens_are_none(self) -> None:
         """Whoever adds a second token to a form does not choose which one counts."""
@@ -187,20 +189,24 @@ class RefusalPromises(Harness):
 
     # Cookies -------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize(
-        "spoilt",
-        ["{n}={v}; {n}={v}", "\u2000{n}={v}", '{n}="{v}"', "{n}={v}\u2000", "{N}={v}", "{n} ={v}"],
-        ids=["twice", "blank before", "quoted", "blank behind", "upper case", "blank in name"],
-    )
-    def test_a_spoilt_cookie_is_none(self, spoilt: str) -> None:
+    def test_a_spoilt_cookie_is_none(self) -> None:
         """Cookies are read to the letter: what another parser would repair is no visitor here."""
         browser = self.visit(board)
         browser.get()
-        sent = {"message": "typed text", "so_token": token(browser.get())}
         ((name, value),) = browser.cookies.items()
-        line = spoilt.format(n=name, N=name.upper(), v=value).encode().decode("latin-1")
-        assert browser.post(sent, cookie=line).status == 400
-        assert browser.post(sent, cookie=f"{name}={value}").status == 303
+        good = f"{name}={value}"
+        sent = {"message": "typed text", "so_token": token(browser.get())}
+        for spoilt in (
+            f"{good}; {good}",
+            f"\u2000{good}",
+            f"{good}\u2000",
+            f'{name}="{value}"',
+            f"{name} ={value}",
+            f"{name.upper()}={value}",
+        ):
+            line = spoilt.encode().decode("latin-1")
+            self._comes_back(browser.post(sent, cookie=line))
+        assert browser.post(sent, cookie=good).status == 303
 
     # Bodies --------------------------------------------------------------------------------------
 
@@ -220,6 +226,10 @@ class RefusalPromises(Harness):
         answer = fetch(browser.client, Ask("POST", "/", head))
         assert answer.status == 411
         self.nothing_of_it(answer)
+
+
+def _other(letter: str) -> str:
+    return "B" if letter == "A" else "A"
 
 
 def _minted(cookie: str, issued: float) -> str:

@@ -6,12 +6,13 @@ very file; a client sends whole requests through the adapter and gets what a ser
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from ...core.values import Headers, Response
 from ...stores.connect import create_private, tune
@@ -46,14 +47,19 @@ Behaviour = Callable[[Call], Response | Streamed]
 
 
 class Effects:
-    """What happened, as rows in a file; `engine` is the app's own database."""
+    """What happened, as rows in a file that is made when something does."""
 
     def __init__(self, path: Path) -> None:
-        create_private(path)
-        self.engine = create_engine(f"sqlite:///{path}")
-        event.listen(self.engine, "connect", lambda raw, _record: tune(raw, "NORMAL"))
-        with self.engine.begin() as connection:
-            connection.execute(text("CREATE TABLE IF NOT EXISTS effect (what TEXT NOT NULL)"))
+        self._path, self._lock = path, threading.Lock()
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The app's own database."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = _open(self._path)
+            return self._engine
 
     def within(self, connection: Connection) -> Callable[[str], None]:
         """The effect, inside somebody's transaction."""
@@ -69,12 +75,28 @@ class Effects:
 
     def all(self) -> list[str]:
         """Everything that happened, in order."""
+        if self._engine is None:
+            return []
         with self.engine.connect() as connection:
             return list(connection.scalars(text("SELECT what FROM effect ORDER BY rowid")))
 
     def shut(self) -> None:
         """Close the file."""
-        self.engine.dispose()
+        if self._engine is not None:
+            self._engine.dispose()
+
+
+def _open(path: Path) -> Engine:
+    create_private(path)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _tune)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS effect (what TEXT NOT NULL)"))
+    return engine
+
+
+def _tune(raw: Any, _record: object) -> None:
+    tune(raw, "NORMAL")
 
 
 @dataclass(frozen=True, slots=True)

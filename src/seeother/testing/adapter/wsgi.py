@@ -100,5 +100,6 @@ class WSGIStream:
     def close(self) -> None:
         """What a server does at the end of every answer, and when the client has gone."""
         iterable, self._iterable = self._iterable, ()
-        if hasattr(iterable, "close"):
-            iterable.close()  # pyright: ignore[reportAttributeAccessIssue]
+        close = getattr(iterable, "close", None)
+        if close is not None:
+            close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 Side = Literal["server", "app"]
 Test = Callable[[Any], bool]
@@ -145,8 +145,9 @@ def is_int(value: object) -> bool:
 
 def is_plain(value: Any) -> bool:
     """What could be sent over a network: the only types that events may hold."""
-    if type(value) is dict:
-        return all(map(is_str, value)) and all(map(is_plain, value.values()))
+    if isinstance(value, dict):
+        held = cast("dict[Any, Any]", value)
+        return all(map(is_str, held)) and all(map(is_plain, held.values()))
     if type(value) in (list, tuple):
         return all(map(is_plain, value))
     if type(value) is float:
