@@ -20,8 +20,8 @@ from .drive import Perform
 from .errors import PolicyError
 from .log import EVENTS
 from .stores import Store, open_store
-from .stores.sqlite import SQLiteStore
-from .stores.workstore import WorkStore, create_folder
+from .stores.sqlite import SQLiteStore, create_folder
+from .stores.workstore import WorkStore
 
 DEFAULT_STORE: Final = "sqlite:///seeother.db"
 SECRET_BYTES: Final = 32

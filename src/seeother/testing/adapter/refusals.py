@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import product
 
 import pytest
@@ -31,16 +30,23 @@ OVERRIDES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/", {"x_http_method": "PUT"}),
     ("/", {"x_method_override": "PATCH"}),
 )
+
+
+def _other(letter: str) -> str:
+    return "B" if letter == "A" else "A"
+
+
+def _changed(at: int) -> Callable[[str], str]:
+    return lambda token: token[:at] + _other(token[at]) + token[at + 1 :]
+
+
 NOT_OURS: tuple[Callable[[str], str], ...] = (
     lambda _token: "",
     lambda token: token[:-1],
     lambda token: token + "A",
     lambda token: token + "=",
     lambda token: token[:-1] + '"',
-    *(
-        partial(lambda at, token: token[:at] + _other(token[at]) + token[at + 1 :], n)
-        for n in range(56)
-    ),
+    *map(_changed, range(56)),
 )
 BODIES = {
     "damaged": (400, ENCTYPES["multipart"][0], MULTIPART[:-10]),
@@ -226,10 +232,6 @@ class RefusalPromises(Harness):
         answer = fetch(browser.client, Ask("POST", "/", head))
         assert answer.status == 411
         self.nothing_of_it(answer)
-
-
-def _other(letter: str) -> str:
-    return "B" if letter == "A" else "A"
 
 
 def _minted(cookie: str, issued: float) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 Side = Literal["server", "app"]
 Test = Callable[[Any], bool]
@@ -146,7 +146,7 @@ def is_int(value: object) -> bool:
 def is_plain(value: Any) -> bool:
     """What could be sent over a network: the only types that events may hold."""
     if isinstance(value, dict):
-        held = cast("dict[Any, Any]", value)
+        held: dict[Any, Any] = value
         return all(map(is_str, held)) and all(map(is_plain, held.values()))
     if type(value) in (list, tuple):
         return all(map(is_plain, value))
