@@ -105,6 +105,15 @@ def test_settings_come_from_the_config_and_arguments_win(tmp_path: Path) -> None
     assert app.test_client().get("/", base_url="http://evil.test").status_code == 400
 
 
+def test_templates_may_be_set_up_afterwards(tmp_path: Path) -> None:
+    """The template environment is made when the app needs it, not by SeeOther."""
+    app = new_app(tmp_path)
+    SeeOther(app)
+    assert "jinja_env" not in vars(app)
+    app.jinja_options = {"trim_blocks": True}
+    assert app.jinja_env.trim_blocks and "seeother_field" in app.jinja_env.globals
+
+
 @pytest.mark.parametrize("key", ["dev", "supersecretkey", "short"])
 def test_a_bad_secret_is_refused_in_production(tmp_path: Path, key: str) -> None:
     """A short or well-known key does not start in production, and warns in debug."""
@@ -479,6 +488,15 @@ def test_a_redirect_after_post_is_303(app: Flask, code: int | None, sent: int) -
     answer = app.test_client().post("/", data={"a": "b"})
     assert (answer.status_code, answer.data, answer.location) == (sent, b"", "/x")
     assert app.test_client().get("/").status_code == (code or 302)
+
+
+def test_a_test_client_follows_a_repeat(app: Flask) -> None:
+    """`follow_redirects` sends the body once more after 308, as a browser does."""
+    app.add_url_rule(
+        "/there/", view_func=lambda: request.form["name"], methods=["POST"], endpoint="there"
+    )
+    answer = app.test_client().post("/there", data={"name": "Ann"}, follow_redirects=True)
+    assert (answer.status_code, answer.text) == (200, "Ann")
 
 
 def test_see_other_and_repeat_know_endpoints(app: Flask) -> None:

@@ -303,10 +303,22 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
         raise
     kept = record_page(greeting, handled, taken, policy)
     if kept.close is not None:
-        reply = yield from insist(replace(kept.close, lease_id=lease_id), policy.patience)
-        if isinstance(reply, Busy) and handled.session is not None:
-            raise StoreBusy("the session could not be written")
+        yield from _close(replace(kept.close, lease_id=lease_id), policy)
     return Answer(kept.response, "page", kept.cookies, handled)
+
+
+def _close(close: Close, policy: Policy) -> Flow[None]:
+    """Write what the visit leaves. A message that could only not be acknowledged is no failure."""
+    needed = close.session is not None or close.receipt is not None
+    try:
+        reply = yield from insist(close, policy.patience)
+    except StoreError:
+        if needed:
+            raise
+        yield from Report("unacknowledged")
+    else:
+        if needed and isinstance(reply, Busy):
+            raise StoreBusy("what the visit left could not be written")
 
 
 def _open(greeting: Greeting) -> Flow[Opened]:
@@ -331,7 +343,10 @@ def _take(
     if not opened.waiting or greeting.visitor_id is None:
         return ()
     take = Take(greeting.visitor_id, opened.waiting, lease_id, PAGE_LEASE)
-    reply = yield from insist(take, min(policy.patience, TAKE_PATIENCE))
+    try:
+        reply = yield from insist(take, min(policy.patience, TAKE_PATIENCE))
+    except StoreError:
+        return ()  # the page without its message, which waits on
     return () if isinstance(reply, Busy) else reply
 
 

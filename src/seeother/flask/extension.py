@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import wraps
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import current_app, request
@@ -66,7 +67,7 @@ class SeeOther:
         app.dispatch_request = _around(state, app.dispatch_request)  # type: ignore[method-assign]
         if type(app.session_interface).__module__.startswith("flask."):
             app.session_interface = SeeOtherSessionInterface()
-        app.jinja_env.globals.update(GLOBALS)
+        _add_globals(app)
         if app.test_client_class is None:
             app.test_client_class = SameOriginClient
 
@@ -102,6 +103,21 @@ class SeeOther:
     def bind(self) -> Any:
         """What `once` was given first; the app's database where there is no Flask-SQLAlchemy."""
         return self._bind
+
+
+def _add_globals(app: Flask) -> None:
+    """Add ours when the environment is made: until then the app may still choose its settings."""
+    if "jinja_env" in vars(app):
+        app.jinja_env.globals.update(GLOBALS)
+        return
+    create = app.create_jinja_environment
+
+    def made() -> Any:
+        environment = create()
+        environment.globals.update(GLOBALS)
+        return environment
+
+    app.create_jinja_environment = made  # type: ignore[method-assign]
 
 
 class State:
@@ -186,11 +202,23 @@ OWN = SeeOtherSessionInterface()
 
 
 class SameOriginClient(FlaskClient):
-    """Flask's test client as a browser on this site: its posts come from our own pages."""
+    """Flask's test client as a browser on this site: its posts come from our own pages.
+
+    When a 307 or 308 is followed it sends the body's stream once more, which we have read by then.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+
+    def run_wsgi_app(self, environ: wsgi.Environ, buffered: bool = False) -> Any:
+        """Run the app, and leave the body as it was."""
+        stream = environ["wsgi.input"]
+        before = stream.tell() if isinstance(stream, BytesIO) else 0
+        answer = super().run_wsgi_app(environ, buffered)
+        if isinstance(stream, BytesIO) and not stream.closed:
+            stream.seek(before)
+        return answer
 
 
 def _around(state: State, dispatch: Callable[..., Any]) -> Callable[..., Any]:

@@ -69,6 +69,7 @@ class FlaskSession(SessionMixin):
         return found
 
     def __setitem__(self, name: str, value: Any) -> None:
+        self.modified = True
         if name != FLASHES:
             self._data[name] = value
             return
@@ -77,6 +78,7 @@ class FlaskSession(SessionMixin):
         self.visit.leave(flash_of(one) for one in messages[held:])
 
     def __delitem__(self, name: str) -> None:
+        self.modified = True
         if name != FLASHES:
             del self._data[name]
         else:
@@ -95,6 +97,7 @@ class FlaskSession(SessionMixin):
 
     def pop(self, name: str, default: Any = MISSING) -> Any:
         """Take a value out. Messages that are popped are about to be shown."""
+        self.modified = True
         if name != FLASHES:
             return self._data.pop(name) if default is MISSING else self._data.pop(name, default)
         kept = self._data.pop(FLASHES, [])
@@ -105,6 +108,7 @@ class FlaskSession(SessionMixin):
 
     def clear(self) -> None:
         """Forget everything; messages left for the next page stay."""
+        self.modified = True
         self._data.clear()
 
     def _messages(self, *, given: bool = True) -> list[Any]:
@@ -115,7 +119,7 @@ class FlaskSession(SessionMixin):
 
     @property
     def modified(self) -> bool:
-        """Was anything changed, also inside a value? Setting it by hand renews the cookie."""
+        """Was anything written, or changed inside a value? Then the cookie is renewed."""
         touched = isinstance(self.visit, FlaskVisit) and self.visit.touched
         return touched or bool(self._data.changes())
 

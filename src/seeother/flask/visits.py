@@ -163,14 +163,14 @@ class FlaskVisit(Visit):
 
     def _cookies(self, write: SessionWrite | None) -> tuple[SetCookie, ...]:
         cookie = self._session_cookie(write)
-        return (*super()._cookies(None), *(() if cookie is None else (cookie,)))
+        return (*(() if cookie is None else (cookie,)), *super()._cookies(None))
 
     def _session_cookie(self, write: SessionWrite | None) -> SetCookie | None:
         """Set, renewed, deleted or left alone: as Flask decides about its own."""
         changes = self._session.changes() if self._session is not None else Changes()
         touched = self.touched or bool(changes)
         ended = self._over or (write is not None and write.ends is not None)
-        if not self._new_sid and (ended or (touched and self._opened.session and not self.session)):
+        if not self._new_sid and (ended or (touched and not self.session)):
             return self._cookie_of(b"", 0)
         sid = self._new_sid or (self.greeting.sid if self._session_id() else None)
         if sid is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 Side = Literal["server", "app"]
 Test = Callable[[Any], bool]
@@ -143,11 +143,15 @@ def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64
 
 
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """A dict."""
+    return isinstance(value, dict)
+
+
 def is_plain(value: Any) -> bool:
     """What could be sent over a network: the only types that events may hold."""
-    if isinstance(value, dict):
-        held: dict[Any, Any] = value
-        return all(map(is_str, held)) and all(map(is_plain, held.values()))
+    if is_dict(value):
+        return all(map(is_str, value)) and all(map(is_plain, value.values()))
     if type(value) in (list, tuple):
         return all(map(is_plain, value))
     if type(value) is float:
