@@ -91,7 +91,8 @@ def cut_wait(ring: Keyring, query: bytes, name: str | None) -> tuple[bytes, Awai
     prefix = f"{name}={PREFIX}".encode()
     if name is None or prefix not in query:
         return query, None
-    kept, found = [], None
+    kept: list[bytes] = []
+    found: Awaited | None = None
     for pair in query.split(b"&"):
         value = pair.partition(b"=")[2].decode("latin-1")
         awaited = open_wait(ring, value) if pair.startswith(prefix) else None

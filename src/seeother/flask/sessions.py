@@ -202,7 +202,7 @@ class SeeOtherSessionInterface(SessionInterface):
             settings = app.extensions.setdefault(ALONE, settle(app, {}))
         try:
             greeting = _greeted(request.environ, settings)
-        except SeeOtherError:
+        except (SeeOtherError, UnicodeError):
             return None
         visit = FlaskVisit(greeting, settings.policy, self.style(app))
         session = FlaskSession(visit)
