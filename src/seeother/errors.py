@@ -21,11 +21,13 @@ __all__ = [
     "CrossSite",
     "EditRefused",
     "EditUnconfirmed",
+    "Interrupted",
     "LengthRequired",
     "OutcomeUnknown",
     "PolicyError",
     "Refused",
     "SeeOtherError",
+    "SentTooOften",
     "StaleToken",
     "StoreBusy",
     "StoreDown",
@@ -163,6 +165,19 @@ class EditUnconfirmed(EditRefused):
     hint = "It was sent with other input before. Press Send to send this one as well."
 
 
+class SentTooOften(Refused):
+    """A token has as many rows as it may have (`max_rows_per_token`; RFC 6585 section 4)."""
+
+    status = 429
+    reason = "sent-too-often"
+    resend = True
+    title = "This form was sent too often"
+    hint = (
+        "It was sent too often with different input, so this one was not saved."
+        " Press Send to send it as a new form."
+    )
+
+
 class UnsafeTarget(SeeOtherError, ValueError):
     """A redirect target that is not provably on this site (RFC 9110 section 10.2.2)."""
 
@@ -192,6 +207,13 @@ class StoreDown(StoreError):
     """The store is unreachable, full, read-only or damaged."""
 
     reason = "store-down"
+
+
+class Interrupted(StoreError):
+    """Somebody waited for a submission that ended without any effect."""
+
+    reason = "interrupted"
+    hint = "The server was interrupted. Nothing was saved: go back to the form and send it again."
 
 
 class OutcomeUnknown(SeeOtherError):

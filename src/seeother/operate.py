@@ -1,12 +1,14 @@
 """`seeother ledger ...` and `seeother doctor`: a ledger from the command line.
 
-Both take `--store URL`. Exit codes: 0 all is well, 1 something needs a person, 2 it could not be
-asked. A refused or missing store is one sentence, as everywhere.
+All take `--store URL`. Exit codes: 0 all is well, 1 something needs a person, 2 it could not be
+asked. A refused, missing, locked or damaged store is one sentence, as everywhere.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -14,8 +16,8 @@ import click
 
 from .errors import SeeOtherError
 from .setup import DEFAULT_STORE
-from .stores import open_store
-from .stores.inspect import Finding, doubts, examine, purge, resolve, survey, verify
+from .stores.examine import Finding, examine, verify
+from .stores.inspect import InQuestion, doubts, look_at, purge, resolve, survey
 from .stores.sqlite import SQLiteStore
 
 STORE = click.option("--store", default=DEFAULT_STORE, show_default=True, help="URL of the store.")
@@ -30,9 +32,11 @@ def ledger() -> None:
 @STORE
 def stats(store: str) -> None:
     """Count rows, receipts and sessions."""
-    found = survey(_opened(store))
+    with _opened(store) as opened:
+        found = survey(opened)
+    waiting = f"{found.waiting} with a message that waits, {found.drafts} bytes of drafts"
     click.echo(f"settled {found.settled}  claimed {found.claimed}  in doubt {found.in_doubt}")
-    click.echo(f"receipts {found.receipts} ({found.waiting} with a message that waits)")
+    click.echo(f"receipts {found.receipts} ({waiting})")
     click.echo(f"sessions {found.sessions}  size {found.size / (1 << 20):.1f} MiB")
 
 
@@ -40,10 +44,9 @@ def stats(store: str) -> None:
 @STORE
 def list_doubts(store: str) -> None:
     """List submissions of which nobody knows how they ended."""
-    found = doubts(_opened(store))
-    for one in found:
-        issued = datetime.fromtimestamp(one.issued, UTC).isoformat(timespec="seconds")
-        click.echo(f"{one.key.id.hex()}  {one.state}  fence {one.fence}  form of {issued}")
+    with _opened(store) as opened:
+        found = doubts(opened)
+    _listed(found)
     click.echo(f"{len(found)} in doubt", err=True)
     sys.exit(1 if found else 0)
 
@@ -53,31 +56,52 @@ def list_doubts(store: str) -> None:
 @click.option("--happened/--did-not-happen", required=True, help="Did it take effect?")
 @STORE
 def end_doubt(name: str, happened: bool, store: str) -> None:
-    """End the doubt about the submission whose id starts with NAME."""
-    count = resolve(_opened(store), name, happened=happened)
-    click.echo(f"{count} resolved")
-    sys.exit(0 if count else 1)
+    """End the doubt about the submission whose name starts with NAME.
+
+    Names are listed by `seeother ledger doubts`.
+    """
+    with _opened(store) as opened:
+        found = [one for one in doubts(opened) if one.is_meant_by(name)]
+        if len(found) > 1:
+            _listed(found)
+            click.echo(f"{name} is ambiguous, nothing was done; give more of the name", err=True)
+            sys.exit(1)
+        done = [one for one in found if resolve(opened, one.key, happened=happened)]
+    click.echo(f"resolved {done[0].name}" if done else f"nothing in doubt is called {name}")
+    sys.exit(0 if done else 1)
 
 
 @ledger.command(name="purge")
 @STORE
 def delete_old(store: str) -> None:
-    """Delete rows whose tokens are refused for their age anyway."""
-    click.echo(f"{purge(_opened(store))} rows deleted")
+    """Delete what belongs to tokens that are refused for their age anyway."""
+    with _opened(store) as opened:
+        count = purge(opened)
+    click.echo(f"{count} rows and receipts deleted")
 
 
 @ledger.command(name="verify")
 @STORE
 def check(store: str) -> None:
     """Check the ledger against its own rules."""
-    _report(verify(_opened(store)))
+    with _opened(store) as opened:
+        findings = verify(opened)
+    _report(findings)
 
 
 @click.command()
 @STORE
 def doctor(store: str) -> None:
     """Say what is wrong with a store, and what to do about it."""
-    _report(examine(_opened(store)))
+    with _opened(store) as opened:
+        findings = examine(opened)
+    _report(findings)
+
+
+def _listed(found: tuple[InQuestion, ...] | list[InQuestion]) -> None:
+    for one in found:
+        issued = datetime.fromtimestamp(one.issued, UTC).isoformat(timespec="seconds")
+        click.echo(f"{one.name}  {one.state}  fence {one.fence}  form of {issued}")
 
 
 def _report(findings: tuple[Finding, ...]) -> NoReturn:
@@ -86,19 +110,15 @@ def _report(findings: tuple[Finding, ...]) -> NoReturn:
     sys.exit(0 if all(one.good for one in findings) else 1)
 
 
-def _opened(url: str) -> SQLiteStore:
+@contextmanager
+def _opened(url: str) -> Generator[SQLiteStore]:
+    """The store for one command; whatever cannot be asked ends it with a sentence."""
     try:
-        store = open_store(url)
-        if not isinstance(store, SQLiteStore):
-            _stop(f"{url}: only a store on SQLite can be looked at from outside")
-        if not store.path.exists():
-            _stop(f"there is no ledger at {store.path}; name it with --store")
-        store.prepare()
+        store = look_at(url)
+        try:
+            yield store
+        finally:
+            store.shut()
     except SeeOtherError as error:
-        _stop(error.detail or error.hint)
-    return store
-
-
-def _stop(text: str) -> NoReturn:
-    click.echo(f"seeother: {text}", err=True)
-    sys.exit(2)
+        click.echo(f"seeother: {error.detail or error.hint}", err=True)
+        sys.exit(2)

@@ -40,7 +40,7 @@ from .core.target import safe_target
 from .core.token import FIELD, OnEdit, mint
 from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
 from .core.waiting import Awaited, Fate, cut_wait, waited
-from .errors import OutcomeUnknown, Refused, SeeOtherError, StoreError
+from .errors import Interrupted, OutcomeUnknown, Refused, SeeOtherError, StoreError
 from .hold import can_plant
 from .log import EVENTS, clean
 
@@ -114,14 +114,14 @@ class Visit:
 
     def flow(self) -> Flow[Answer]:
         """The conversation around this request."""
-        query, named = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
+        _, named = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
         if named is not None and not self.greeting.unsafe:
-            return self._watch(named, query)
+            return self._watch(named)
         if self.claims and self.entry is not None:
             return submission(self.entry, self.policy, "separate", surround=True)
         return page(self.greeting, self.policy)
 
-    def _watch(self, awaited: Awaited, query: bytes) -> Flow[Answer]:
+    def _watch(self, awaited: Awaited) -> Flow[Answer]:
         """The waiting page: what became of a submission that took too long to wait for."""
         request = self.greeting.request
         found = yield from waited(awaited, self.policy)
@@ -132,9 +132,7 @@ class Visit:
         if found.outcome is not None:
             location = found.outcome.location
             return Answer(self.complete(Response(303, redirect(303, location) if location else ())))
-        text = query.decode("latin-1")
-        here = request.root + request.path + (f"?{text}" if text else "")
-        return Answer(Response(303, redirect(303, here)))
+        raise Interrupted("the claim is gone; nothing took effect")
 
     def begin(self, opened: Opened | None, taken: tuple[Taken, ...]) -> None:
         """What was fetched for this visit."""

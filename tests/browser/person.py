@@ -7,7 +7,8 @@ act as a person does (`Person`), wait until everything has come to rest, and rea
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,12 +74,11 @@ class Person(ABC):
         """Type an address, and wait for the page."""
 
     @abstractmethod
-    def press(self, n: int = 1, *, gap: float = 0.0) -> None:
+    def click(self, n: int = 1, *, gap: float = 0.0) -> None:
         """Click Post (or Send) `n` times, `gap` seconds apart; waits for nothing."""
 
     @abstractmethod
-    def enter(self, field: str, n: int) -> None:
-        """Press Enter `n` times in the field with this name."""
+    def _enter(self, field: str, n: int) -> None: ...
 
     @abstractmethod
     def fill(self, field: str, text: str) -> None:
@@ -94,6 +94,23 @@ class Person(ABC):
     @abstractmethod
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; None while one page goes and the next comes."""
+
+    def press(self, n: int = 1, *, gap: float = 0.0) -> None:
+        """Click Post (or Send) `n` times, and see that something was sent."""
+        with self.sending():
+            self.click(n, gap=gap)
+
+    def enter(self, field: str, n: int) -> None:
+        """Press Enter `n` times in the field with this name, and see that something was sent."""
+        with self.sending():
+            self._enter(field, n)
+
+    @contextmanager
+    def sending(self) -> Generator[None]:
+        """What is done here sends at least one POST: without it "at rest" could come too early."""
+        before = self.posts()
+        yield
+        until(lambda: self.posts() > before, "a POST")
 
     def reload(self) -> None:
         """Press the Reload button, and wait until a request came of it."""
@@ -148,10 +165,10 @@ class InChromium(Person):
     def open(self, path: str = "") -> None:
         self.page.goto(self.proxy.url + path)
 
-    def press(self, n: int = 1, *, gap: float | Callable[[], object] = 0.0) -> None:
+    def click(self, n: int = 1, *, gap: float | Callable[[], object] = 0.0) -> None:
         chromium.clicks(self.page, BUTTON, n, gap=gap)
 
-    def enter(self, field: str, n: int) -> None:
+    def _enter(self, field: str, n: int) -> None:
         self.page.focus(f"[name={field}]")
         chromium.enter(self.page, n)
 
@@ -180,10 +197,10 @@ class InFirefox(Person):
     def open(self, path: str = "") -> None:
         self.firefox.goto(self.proxy.url + path)
 
-    def press(self, n: int = 1, *, gap: float = 0.0) -> None:
+    def click(self, n: int = 1, *, gap: float = 0.0) -> None:
         self.firefox.click(BUTTON, n, gap=gap)
 
-    def enter(self, field: str, n: int) -> None:
+    def _enter(self, field: str, n: int) -> None:
         self.firefox.js(f"document.querySelector('[name={field}]').focus()")
         self.firefox.enter(n)
 

@@ -28,7 +28,7 @@ def until(look: Callable[[], T], what: str, *, seconds: float = 20.0) -> T:
         time.sleep(0.02)
 
 
-def at_rest(look: Callable[[], T | None], what: str, *, looks: int = 6) -> T:
+def at_rest(look: Callable[[], T | None], what: str, *, looks: int = 5) -> T:
     """Ask until the same answer came `looks` times in a row, and return it; None is no answer.
 
     For what is true only when nothing more comes, such as "one message and no second one".

@@ -51,7 +51,8 @@ def test_by_keyboard_alone(ann: InChromium, board: Hosted) -> None:
     tab_to(ann, "name")
     ann.page.keyboard.type("Ann")
     tab_to(ann, "button Post")
-    ann.page.keyboard.press("Space")
+    with ann.sending():
+        ann.page.keyboard.press("Space")
     assert (screen := ann.sees()).said == [POSTED] and screen.messages == ["No mouse"]
     tab_to(ann, "a View the message")
     ann.page.keyboard.press("Enter")
@@ -65,13 +66,15 @@ def test_by_keyboard_alone(ann: InChromium, board: Hosted) -> None:
 def test_error_by_keyboard(ann: InChromium, board: Hosted) -> None:
     """After an error the cursor waits in the field; Ctrl+Enter sends what was corrected, once."""
     ann.write("x" * 2_001)
-    ann.page.keyboard.press("Control+Enter")
+    with ann.sending():
+        ann.page.keyboard.press("Control+Enter")
     screen = ann.sees()
     assert (screen.focus, len(screen.alerts)) == ("message", 1)
     ann.page.keyboard.press("Control+A")
     ann.page.keyboard.type("short")
-    for _ in range(3):
-        ann.page.keyboard.press("Control+Enter")
+    with ann.sending():
+        for _ in range(3):
+            ann.page.keyboard.press("Control+Enter")
     assert ann.sees().said == [POSTED]
     assert board.messages("short") == board.messages() == 1
 

@@ -93,7 +93,6 @@ def test_back_and_post_again(person: Person, board: Hosted) -> None:
     screen = person.sees()
     assert (screen.said, screen.text, screen.name) == ([], "again", "Ann")
     person.press()
-    until(lambda: person.posts() == 2, "the second POST")
     posted_once(person, board, "again")
 
 
@@ -106,7 +105,6 @@ def test_back_and_post_again_later(person: Person, board: Hosted) -> None:
     person.back()
     assert person.sees().text == "again"
     person.press()
-    until(lambda: person.posts() == 2, "the second POST")
     screen = person.sees()
     assert (screen.said, screen.links, screen.alerts) == ([DONE], ["/m/1"], [])
     assert (screen.messages, board.messages()) == (["again"], 1)
@@ -121,7 +119,6 @@ def test_back_and_post_other_text(person: Person, board: Hosted) -> None:
     assert person.sees().text == "first"
     person.fill("message", "second")
     person.press()
-    until(lambda: person.posts() == 2, "the second POST")
     screen = person.sees()
     assert (screen.said, screen.links) == ([POSTED], ["/m/2"])
     assert (screen.messages, board.messages()) == (["second", "first"], 2)

@@ -132,16 +132,23 @@ def may_take(worker: Worker, taken: tuple[Taken, ...], *, eligible: bool, visito
 
 
 def shown(worker: Worker, taken: tuple[Taken, ...]) -> None:
-    """F1: at most once per answer of a POST; a page slower than its lease is no part of that."""
+    """F1: at most once per answer of a POST; pages that `_may_repeat` are no part of that."""
     kept = notes(worker.world)
-    if worker.world.now - worker.began > PAGE_LEASE:
-        for one in taken:
-            kept.chances.update(kept.texts.get(one.receipt, ()))
     for one in taken:
         for text in kept.texts.get(one.receipt, (*(m.text for m in one.messages),)):
+            kept.chances[text] += _may_repeat(worker, kept.acknowledged_by.get(text))
             kept.shows[text] += 1
             if kept.shows[text] > max(kept.chances[text], 1):
                 raise Violation("F1", f"{text!r} was shown {kept.shows[text]} times ({worker})")
+
+
+def _may_repeat(worker: Worker, by: str | None) -> bool:
+    """A page slower than its lease, or one whose acknowledgement the store could not take."""
+    world = worker.world
+    if world.now - worker.began > PAGE_LEASE:
+        return True
+    locked = world.memo["mode"] == "joined" or world.backend.one_writer
+    return by != worker.unit and (locked or worker.unit in world.faulted)
 
 
 def all_delivered(world: World) -> None:

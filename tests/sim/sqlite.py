@@ -8,6 +8,7 @@ process has no network in front of it: what would arrive late on a transaction n
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sqlite3
 import tempfile
@@ -39,6 +40,7 @@ SHARED_MEMORY: Final = Path("/dev/shm")
 def _template() -> Path:
     """An empty ledger with the app's table in it; copied for every schedule."""
     folder = Path(tempfile.mkdtemp(prefix="seeother-sim-", dir=_fast()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "template.db"
     store = SQLiteStore(path)
     store.prepare()

@@ -1,6 +1,5 @@
 """Fenced: a claim of its own, and Settle in the app's transaction, which begins with a write."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,8 @@ from seeother.core.ops import (
 from seeother.errors import PolicyError, StoreBusy
 from seeother.sqlalchemy import LateTransaction, Transaction
 from seeother.testing.harness import LEASE, claim, key, named, outcome
-from tests.stores.test_joined import App, add
-from tests.stores.test_sqlite import other
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    """An app; at the end every connection is back in its pool, whatever the test did."""
-    made = App(tmp_path / "app.db")
-    made.create()
-    yield made
-    assert made.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    made.engine.dispose()
-    made.store.shut()
+from tests.stores.app import App, add
+from tests.stores.files import other
 
 
 class Attempt:

@@ -115,9 +115,7 @@ def submission(
             case Settled():
                 return (yield from _replay(entry, reply, policy, waited))
             case Edited():
-                confirm = entry.token is not None and entry.token.on_edit == "confirm"
-                kind = EditUnconfirmed if confirm else EditRefused
-                raise kind("the token was used with other input")
+                raise _edited(entry)
             case InDoubt():
                 if not (yield from _reconciled(entry, policy)):
                     raise OutcomeUnknown(f"an earlier attempt ended without an answer ({mode})")
@@ -204,9 +202,18 @@ def _run(
     return Answer(kept.response, word, kept.cookies, handled)
 
 
+def _edited(entry: Entry) -> EditRefused:
+    """What is said of other input under a token that stands for one submission."""
+    confirm = entry.token is not None and entry.token.on_edit == "confirm"
+    kind = EditUnconfirmed if confirm else EditRefused
+    return kind("the token was used with other input")
+
+
 def _overtaken(entry: Entry, reply: Fenced, mode: Mode) -> Flow[Answer]:
     """Somebody else took it over meanwhile: the answer is his outcome, if he has one already."""
     yield from Report("fenced", entry.key)
+    if reply.edited:
+        raise _edited(entry)
     if reply.winner is not None:
         return Answer(_of(reply.winner), "replayed")
     if mode == "separate":

@@ -127,6 +127,10 @@ TABLE: Final[dict[tuple[str, Case], Move]] = {
     ("settle", Case.DOUBTFUL): Move(State.SETTLED, Done),
     ("settle", Case.MINE): Move(KEEP, Done),
     ("settle", Case.LOST): Move(KEEP, Fenced),
+    ("release", Case.HELD): Move(None, Done),
+    ("release", Case.TAINTED): Move(State.IN_DOUBT, Done),
+    ("release", Case.DOUBTFUL): Move(None, Done),
+    ("release", Case.LOST): Move(KEEP, Fenced),
     ("abandon", Case.HELD): Move(None, Done),
     ("abandon", Case.TAINTED): Move(State.IN_DOUBT, Done),
     ("abandon", Case.DOUBTFUL): Move(KEEP, Done),
@@ -166,11 +170,18 @@ def step(row: Row | None, ask: Claim | HolderOp, now: float) -> tuple[Row | None
     case = _case_of_claim(row, ask, now) if isinstance(ask, Claim) else _case_of_holder(row, ask)
     move = TABLE[_name(ask), case]
     after = row if move.to == KEEP else _moved(row, ask, move.to, now)
-    return after, _answer(move.reply, row, after, now)
+    return after, _answer(move.reply, row, after, ask, now)
 
 
 def _name(ask: Claim | HolderOp) -> str:
-    return "resolve undone" if isinstance(ask, Resolve) and not ask.happened else ask.verb
+    """The ask as the table calls it; a Settle that keeps no row is a release."""
+    match ask:
+        case Resolve() if not ask.happened:
+            return "resolve undone"
+        case Settle() if not ask.keep:
+            return "release"
+        case _:
+            return ask.verb
 
 
 def _case_of_claim(row: Row | None, claim: Claim, now: float) -> Case:
@@ -183,7 +194,11 @@ def _case_of_claim(row: Row | None, claim: Claim, now: float) -> Case:
         case State.CLAIMED if now < row.lease_until:
             return Case.LIVE
         case State.CLAIMED:
-            return Case.TAKEABLE if claim.takeover else Case.LAPSED
+            if row.outcome is not None and not same:
+                return Case.EDITED
+            # What is declared safe to run again is one input; another may have its effect already.
+            allowed = claim.takeover and (same or not claim.retry_safe)
+            return Case.TAKEABLE if allowed else Case.LAPSED
         case State.IN_DOUBT:
             return Case.TAKEABLE if claim.retry_safe and same and row.tainted else Case.DOUBTFUL
         case State.SETTLED:
@@ -207,7 +222,9 @@ def _case_of_holder(row: Row | None, ask: HolderOp) -> Case:
     if ask.grant.fence not in (0, row.fence) or row.claim_id != ask.grant.claim_id:
         return Case.LOST
     if isinstance(ask, Settle) and row.state is State.SETTLED and row.outcome == ask.outcome:
-        return Case.MINE
+        return Case.MINE if ask.keep else Case.LOST
+    if row.tainted and isinstance(ask, Settle) and not ask.keep:
+        return Case.TAINTED
     if row.state is State.IN_DOUBT and not isinstance(ask, Renew):
         return Case.DOUBTFUL
     if row.state is not State.CLAIMED:
@@ -219,11 +236,11 @@ def _moved(
     row: Row | None, ask: Claim | HolderOp, to: State | str | None, now: float
 ) -> Row | None:
     if to is None:
-        return None
+        return _before(row)
     match ask:
         case Claim() if to is State.CLAIMED:
             return _granted(row, ask, now)
-        case Settle():
+        case Settle() if to is State.SETTLED:
             assert row is not None
             return replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)
         case Resolve():
@@ -232,13 +249,22 @@ def _moved(
         case Renew():
             assert row is not None
             return replace(row, lease_until=now + ask.lease)
-        case Claim() | Abandon() | Doubt():
+        case Claim() | Settle() | Abandon() | Doubt():
             assert row is not None
             return replace(row, state=State.IN_DOUBT)
 
 
+def _before(row: Row | None) -> Row | None:
+    """The row without the attempt that is given back: nothing, or what was accepted before it."""
+    if row is None or row.outcome is None:
+        return None
+    return replace(row, state=State.SETTLED)
+
+
 def _granted(row: Row | None, claim: Claim, now: float) -> Row:
     taken_over = row is not None and row.state is not State.SETTLED
+    # Page-keeping, and over: what was accepted stays so, whatever becomes of the new attempt.
+    accepted = row is not None and row.outcome is not None and row.outcome.kind != REJECTED
     return Row(
         State.CLAIMED,
         fence=row.fence + 1 if row else 1,
@@ -247,10 +273,14 @@ def _granted(row: Row | None, claim: Claim, now: float) -> Row:
         lease_until=now + claim.lease,
         tainted=bool(row and row.tainted) or (taken_over and claim.retry_safe),
         page_keeping=claim.page_keeping,
+        outcome=row.outcome if row is not None and accepted else None,
+        settled_at=row.settled_at if row is not None and accepted else 0.0,
     )
 
 
-def _answer(reply: type[object], row: Row | None, after: Row | None, now: float) -> Answer:
+def _answer(
+    reply: type[object], row: Row | None, after: Row | None, ask: Claim | HolderOp, now: float
+) -> Answer:
     if reply is Granted:
         assert after is not None
         return Granted(after.fence, after.claim_id)
@@ -259,6 +289,14 @@ def _answer(reply: type[object], row: Row | None, after: Row | None, now: float)
         kind = Settled if reply is Settled else Edited
         return kind(row.outcome, now - row.settled_at)
     if reply is Fenced:
-        settled = row is not None and row.state is State.SETTLED
-        return Fenced(row.outcome if row is not None and settled else None)
+        return _fenced(row, ask)
     return PLAIN[reply]
+
+
+def _fenced(row: Row | None, ask: Claim | HolderOp) -> Fenced:
+    """Who lost the row gets the outcome of the winner, unless the winner sent something else."""
+    if row is None:
+        return Fenced()
+    if isinstance(ask, Settle) and ask.fingerprint != row.fingerprint:
+        return Fenced(edited=True)
+    return Fenced(row.outcome if row.state is State.SETTLED else None)

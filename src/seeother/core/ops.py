@@ -103,9 +103,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """Another holder has the row; `winner` is its outcome, if there is one already."""
+    """Another holder has the row; `winner` is its outcome, if there is one already.
+
+    `edited`: that holder sent other input, so its outcome is not the answer to this one.
+    """
 
     winner: Outcome | None = None
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

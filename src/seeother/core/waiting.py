@@ -113,14 +113,18 @@ def wait_for(entry: Entry, policy: Policy) -> Response:
 
 
 def waited(awaited: Awaited, policy: Policy) -> Flow[Waited]:
-    """What became of it: a read."""
+    """What became of it: a read.
+
+    Where the effect commits with the row a lapsed claim is no doubt: nothing happened, and whoever
+    sends the form again runs it.
+    """
     found = yield from Lookup(awaited.key, awaited.fingerprint, policy.patience)
     match found:
         case Settled():
             return Waited(Fate.SETTLED, found.outcome)
         case InFlight():
             return Waited(Fate.RUNNING)
-        case InDoubt():
+        case InDoubt() if policy.mode in (None, "separate"):
             return Waited(Fate.IN_DOUBT)
         case _:
             return Waited(Fate.GONE)

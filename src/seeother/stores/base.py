@@ -35,7 +35,7 @@ class Store(Protocol):
         ...
 
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
-        """Ask to be the one who runs it."""
+        """Ask to be the one who runs it. Raises SentTooOften past `max_rows_per_token`."""
         ...
 
     def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:

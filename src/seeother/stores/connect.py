@@ -132,6 +132,8 @@ def prepare(connection: sqlite3.Connection, retention: float) -> None:
         _check(connection)
         for statement in schema.TABLES.split(";"):
             connection.execute(statement)
+        for statement in (schema.NO_DRAFTS, *schema.TRIGGERS):
+            connection.execute(statement)
         connection.execute(schema.WRITE_META, ("schema", str(schema.VERSION)))
         longest = max(retention, longest_retention(connection))
         connection.execute(schema.WRITE_META, ("retention", str(longest)))

@@ -1,38 +1,43 @@
 """Looking at a ledger from outside: what operators ask, and the little that they may do.
 
-Nothing here is on the way of a request. A survey reads; `resolve` ends a doubt through the same op
-as the flow does; `purge` deletes only what every app on this store refuses for its age.
+Nothing here is on the way of a request. An operator knows less than the apps: not how long they
+keep their sessions, not how many drafts they allow. So a store opened by `look_at` has no limits of
+its own; of what is kept it deletes only what every app on this file refuses for its age, and it
+neither makes a ledger where there is none nor touches one of another version.
+
+`resolve` takes the same two steps as everybody (`Doubt`, `Resolve`), in one transaction. Unlike a
+request, an operator waits for a busy database.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import sqlite3
-import stat
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from ..core import ops
-from ..core.ledger import State
-from ..core.values import ACCEPTED, Key, Outcome, unpack_outcome
-from .connect import connect, longest_retention, translated
+from ..core.ledger import Row, State
+from ..core.values import ACCEPTED, Key, Outcome
+from ..errors import PolicyError, StoreBusy, StoreDown
+from .base import open_store
+from .connect import translated
+from .rows import SQLWork
 from .sqlite import SQLiteStore
 
+T = TypeVar("T")
+
+PATIENCE: Final = 10.0
+NAP: Final = 0.01
+SHOWN: Final = 8
 STATES: Final = "SELECT state, count(*) FROM so_ledger GROUP BY state"
 RECEIPTS: Final = "SELECT count(*), coalesce(sum(stage<3), 0) FROM so_receipt"
 SESSIONS: Final = "SELECT count(*) FROM so_session_head WHERE moved_to IS NULL"
-DOUBTS: Final = (
-    "SELECT id, variant, state, fence, lease_until FROM so_ledger"
-    " WHERE state='in doubt' OR state='claimed' AND lease_until<?"
-)
-OUTCOMES: Final = "SELECT id, variant, state, outcome FROM so_ledger"
-ORPHANED: Final = (
-    "SELECT r.id FROM so_receipt r"
-    " LEFT JOIN so_ledger l ON l.id=r.ledger_id AND l.variant=r.variant"
-    " WHERE r.ledger_id IS NOT NULL AND l.id IS NULL AND length(r.draft)=0"
-)
+UNSETTLED: Final = "SELECT id, variant FROM so_ledger WHERE state<>'settled' ORDER BY id, variant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,146 +50,131 @@ class Survey:
     receipts: int
     waiting: int
     sessions: int
+    drafts: int
     size: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of the ledger, in whatever state."""
-        return self.settled + self.claimed + self.in_doubt
 
 
 @dataclass(frozen=True, slots=True)
 class InQuestion:
-    """A submission of which nobody knows how it ended; `age` seconds since its issue."""
+    """A submission of which nobody knows how it ended.
+
+    `issued` is when its form was rendered, in seconds since the epoch.
+    """
 
     key: Key
     state: State
     fence: int
-    issued: int
+
+    @property
+    def name(self) -> str:
+        """What operators call it: the id as in the logs, and which input under that token."""
+        return f"{self.key.id.hex()}-{self.key.variant.hex()[:SHOWN]}"
+
+    @property
+    def issued(self) -> int:
+        """When the form was rendered, in seconds since the epoch."""
+        return int.from_bytes(self.key.id[:4], "big")
+
+    def is_meant_by(self, name: str) -> bool:
+        """Does its whole name start like this?"""
+        whole = f"{self.key.id.hex()}-{self.key.variant.hex()}"
+        return name != "" and whole.startswith(name.strip().lower())
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that a doctor says; `good` or not, and what to do."""
+def look_at(url: str) -> SQLiteStore:
+    """The store that a URL names, opened for an operator.
 
-    good: bool
-    text: str
+    Raises PolicyError where it is no SQLite file, StoreDown where there is no ledger in it, or one
+    of another version.
+    """
+    store = open_store(url)
+    if not isinstance(store, SQLiteStore):
+        raise PolicyError(f"{url}: only a store on SQLite can be looked at from outside")
+    if not _is_ledger(store):
+        raise StoreDown(f"there is no ledger at {store.path}; name it with --store")
+    store.retention, store.idle, store.lifetime = 0.0, math.inf, math.inf
+    store.max_kept = sys.maxsize
+    store.prepare()
+    return store
+
+
+def _is_ledger(store: SQLiteStore) -> bool:
+    """Are our tables in this file? Asked before anything is created."""
+    try:
+        if not store.path.is_file():
+            return False
+    except OSError as error:
+        raise StoreDown(f"cannot look at {store.path}: {error.strerror}") from error
+    uri = f"{store.path.absolute().as_uri()}?mode=rw"
+    with translated(), closing(sqlite3.connect(uri, uri=True)) as connection:
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name='so_meta'").fetchone()
+    return found is not None
 
 
 def survey(store: SQLiteStore) -> Survey:
     """Count what is in a ledger; reads everything once."""
-    with _reading(store) as connection:
-        states = dict(connection.execute(STATES).fetchall())
-        receipts, waiting = connection.execute(RECEIPTS).fetchone()
-        (sessions,) = connection.execute(SESSIONS).fetchone()
+    with store.reading() as work:
+        states = dict(work.run(STATES).fetchall())
+        receipts, waiting = work.run(RECEIPTS).fetchone()
+        (sessions,) = work.run(SESSIONS).fetchone()
+        drafts = work.drafts()
     files = [store.path, *(store.path.with_name(store.path.name + end) for end in ("-wal", "-shm"))]
     size = sum(path.stat().st_size for path in files if path.exists())
-    counts = [
+    settled, claimed, in_doubt = (
         int(states.get(state.value, 0)) for state in (State.SETTLED, State.CLAIMED, State.IN_DOUBT)
-    ]
-    return Survey(counts[0], counts[1], counts[2], receipts, waiting, sessions, size)
+    )
+    return Survey(settled, claimed, in_doubt, receipts, waiting, sessions, drafts, size)
 
 
 def doubts(store: SQLiteStore) -> tuple[InQuestion, ...]:
-    """All submissions in doubt, and claims whose lease has run out."""
-    with _reading(store) as connection:
-        rows = connection.execute(DOUBTS, (store.clock(),)).fetchall()
+    """All submissions in doubt, and the claims that ran out without an outcome; oldest first."""
+    with store.reading() as work:
+        keys = [Key(*found) for found in work.run(UNSETTLED)]
+        rows = [(key, work.row(key)) for key in keys]
     return tuple(
-        InQuestion(Key(id_, variant), State(state), fence, int.from_bytes(id_[:4], "big"))
-        for id_, variant, state, fence, _lease in rows
+        InQuestion(key, row.state, row.fence)
+        for key, row in rows
+        if row is not None and _in_question(row, work.now)
     )
 
 
-def resolve(store: SQLiteStore, name: str, *, happened: bool) -> int:
-    """End the doubts whose id starts with `name` (hexadecimal); how many there were.
+def resolve(store: SQLiteStore, key: Key, *, happened: bool) -> bool:
+    """End a doubt; False if there is none (any more).
 
-    `happened`: duplicates are told that it was done; else it may be sent again.
+    `happened`: duplicates are told that it was done; else it may be sent again. Raises StoreBusy.
     """
-    found = [one.key for one in doubts(store) if one.key.id.hex().startswith(name.lower())]
-    outcome = Outcome(ACCEPTED, 200) if happened else None
-    for key in found:
-        store.claim(ops.Claim(key, key.variant, b"operator", 0.0, 0.0))  # a lapsed claim: in doubt
-        store.resolve(ops.Resolve(key, happened, outcome))
-    return len(found)
+
+    def job(work: SQLWork) -> bool:
+        row = work.row(key)
+        if row is None or not _in_question(row, work.now):
+            return False
+        work.hold(ops.Doubt(key, ops.Granted(row.fence, row.claim_id)))
+        outcome = Outcome(ACCEPTED, 200) if happened else None
+        return isinstance(work.hold(ops.Resolve(key, happened, outcome)), ops.Done)
+
+    return _insist(store, job)
 
 
 def purge(store: SQLiteStore) -> int:
-    """Delete every row that no valid token can name any more; how many there were."""
-    first = before = survey(store).rows
-    while True:
-        store.expire_now()
-        after = survey(store).rows
-        if after == before:
-            return first - after
-        before = after
+    """Delete what no valid token can name any more; how many rows and receipts it was."""
+    total = 0
+    while count := _insist(store, SQLWork.expire):
+        total += count
+    return total
 
 
-def verify(store: SQLiteStore) -> tuple[Finding, ...]:
-    """Is everything in the ledger as the ledger's own rules say?"""
-    with _reading(store) as connection:
-        (intact,) = connection.execute("PRAGMA integrity_check").fetchone()
-        broken = [
-            id_.hex() for id_, state, packed in _outcomes(connection) if not _sound(state, packed)
-        ]
-        orphaned = connection.execute(ORPHANED).fetchall()
-    return (
-        Finding(intact == "ok", f"database: {intact}"),
-        Finding(not broken, f"rows without a sound outcome: {', '.join(broken[:5]) or 'none'}"),
-        Finding(not orphaned, f"receipts of rows that are gone: {len(orphaned)}"),
-    )
+def _in_question(row: Row, now: float) -> bool:
+    """In doubt, or lapsed; a claim of mode hooked that has its outcome is as good as settled."""
+    lapsed = row.state is State.CLAIMED and row.outcome is None and row.lease_until <= now
+    return lapsed or row.state is State.IN_DOUBT
 
 
-def examine(store: SQLiteStore) -> tuple[Finding, ...]:
-    """What a doctor looks at: can it be opened, who may read it, is anything in doubt."""
-    store.prepare()
-    mode = stat.S_IMODE(store.path.stat().st_mode)
-    key = store.path.with_suffix(".key")
-    free = os.statvfs(store.path.parent)
-    room = free.f_bavail * free.f_frsize
-    with _reading(store) as connection:
-        (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
-        kept = longest_retention(connection)
-    open_cases = len(doubts(store))
-    return (
-        Finding(True, f"SQLite {sqlite3.sqlite_version}, rows are kept for {kept / 3600:.1f} h"),
-        Finding(journal == "wal", f"journal mode {journal}"),
-        Finding(not mode & 0o077, f"{store.path} has mode {mode:o}" + _advice(mode, store.path)),
-        Finding(True, _beside(key)) if key.exists() else Finding(True, "no key file beside it"),
-        Finding(room > 1 << 28, f"{room >> 20} MiB free"),
-        Finding(not open_cases, f"{open_cases} submissions in doubt" + _see(open_cases)),
-    )
-
-
-def _advice(mode: int, path: object) -> str:
-    return f"; others can read it: chmod 600 {path}" if mode & 0o077 else ""
-
-
-def _beside(key: object) -> str:
-    return f"note: {key} lies beside the database; do not keep both in one backup"
-
-
-def _see(count: int) -> str:
-    return "; see: seeother ledger doubts" if count else ""
-
-
-def _reading(store: SQLiteStore) -> closing[sqlite3.Connection]:
-    store.prepare()
-    with translated():
-        connection = connect(store.path, "NORMAL")
-        connection.execute("PRAGMA query_only=ON")
-        return closing(connection)
-
-
-def _outcomes(connection: sqlite3.Connection) -> Iterator[tuple[bytes, str, bytes | None]]:
-    for id_, _variant, state, packed in connection.execute(OUTCOMES):
-        yield id_, state, packed
-
-
-def _sound(state: str, packed: bytes | None) -> bool:
-    """A settled row has an outcome that can be read; no other has one."""
-    if state != State.SETTLED:
-        return state in set(State)
-    try:
-        return packed is not None and unpack_outcome(packed).status > 0
-    except (ValueError, TypeError):
-        return False
+def _insist(store: SQLiteStore, job: Callable[[SQLWork], T]) -> T:
+    """Write, as soon as nobody else does. Raises StoreBusy after ten seconds."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with store.writing() as work:
+            if work is not None:
+                return job(work)
+        time.sleep(NAP)
+    raise StoreBusy("the database stayed locked by another writer")

@@ -36,7 +36,10 @@ class Joined:
         return self._store.perform(op)
 
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
-        """BEGIN IMMEDIATE, then look once more under the lock; nothing is written."""
+        """BEGIN IMMEDIATE, then look once more under the lock; nothing is written.
+
+        Raises SentTooOften.
+        """
         with translated():
             self._store.prepare()
             if not self._transaction.begin():
@@ -44,7 +47,7 @@ class Joined:
             try:
                 self._store.check(self._transaction.raw)
                 work = self._work()
-                self._row, answer = step(work.row(op.key), op, work.now)
+                self._row, answer = step(work.met(op), op, work.now)
                 reply: ops.ClaimReply = work.with_taken(answer)
             except BaseException:
                 self._transaction.rollback()
@@ -73,7 +76,7 @@ class Joined:
         if isinstance(reply, ops.Fenced):
             self._transaction.rollback()
             return reply
-        assert after is not None and isinstance(reply, ops.Done)
+        assert isinstance(reply, ops.Done)
         work.settled(op, after)
         self._transaction.commit()
         return reply

@@ -18,7 +18,8 @@ from typing import Any
 from ..core.ledger import Row
 from ..core.values import Changes, Key, Receipt
 from .delivery import Delivery, Kept
-from .work import ORPHANS, Head, Work
+from .keeper import ORPHANS, Head
+from .work import Work
 from .workstore import LOCK_SECONDS, WorkStore
 
 
@@ -58,11 +59,13 @@ class MemoryStore(WorkStore):
         """Nothing is open; what is kept stays as long as this object."""
 
     @contextmanager
-    def _reading(self) -> Generator[Work]:
+    def reading(self) -> Generator[Work]:
+        """A step that only reads; the dicts are read as they are."""
         yield _MemoryWork(self)
 
     @contextmanager
-    def _writing(self, *, notes: bool = False) -> Generator[Work | None]:
+    def writing(self, *, notes: bool = False) -> Generator[Work | None]:
+        """A step under the lock, or None where it was not to be had."""
         del notes
         if not self._lock.acquire(timeout=LOCK_SECONDS):
             yield None
@@ -87,6 +90,9 @@ class _MemoryWork(Work):
         else:
             self.store.rows[key] = row
 
+    def variants(self, id_: bytes, most: int) -> int:
+        return sum(key.id == id_ for key in self.store.rows)
+
     def kept(self, receipt: bytes) -> Kept | None:
         return self.store.receipts.get(receipt)
 
@@ -95,6 +101,16 @@ class _MemoryWork(Work):
 
     def deliver(self, receipt: bytes, delivery: Delivery) -> None:
         self.store.receipts[receipt] = replace(self.store.receipts[receipt], delivery=delivery)
+
+    def drafts(self) -> int:
+        return sum(len(kept.draft) for kept in self.store.receipts.values())
+
+    def drop_drafts(self, size: int) -> None:
+        for kept in [kept for kept in self.store.receipts.values() if kept.draft]:
+            if size <= 0:
+                return
+            self.store.receipts[kept.id] = replace(kept, draft=b"")
+            size -= len(kept.draft)
 
     def orphans(self, visitor: bytes, age: float) -> Iterable[bytes]:
         found = (
@@ -129,13 +145,16 @@ class _MemoryWork(Work):
     def end(self, sid: bytes) -> None:
         self.store.sessions.pop(sid, None)
 
-    def expire(self) -> None:
-        store, old = self.store, self.now - self.store.retention
+    def expire(self) -> int:
+        store, old, idle = self.store, self.now - self.store.retention, self.now - self.store.idle
         before = max(0, int(old)).to_bytes(4, "big")
-        for key in [key for key in store.rows if key.id < before]:
+        rows = [key for key in store.rows if key.id < before]
+        receipts = [r.id for r in store.receipts.values() if r.delivery.settled_at < old]
+        sessions = [sid for sid, session in store.sessions.items() if session.head.seen <= idle]
+        for key in rows:
             del store.rows[key]
-        for kept in [r for r in store.receipts.values() if r.delivery.settled_at < old]:
-            del store.receipts[kept.id]
-        idle = self.now - store.idle
-        for sid in [sid for sid, session in store.sessions.items() if session.head.seen <= idle]:
+        for receipt in receipts:
+            del store.receipts[receipt]
+        for sid in sessions:
             del store.sessions[sid]
+        return len(rows) + len(receipts) + len(sessions)

@@ -16,10 +16,11 @@ from ..core.values import (
     unpack_messages,
     unpack_outcome,
 )
-from . import schema
+from . import owners, schema
 from .connect import longest_retention
 from .delivery import Delivery, Kept, Stage
-from .work import EXPIRE_ROWS, ORPHANS, Head, Work
+from .keeper import EXPIRE_ROWS, ORPHANS, Head
+from .work import Work
 
 if TYPE_CHECKING:
     from .workstore import WorkStore
@@ -30,7 +31,7 @@ class SQLWork(Work):
 
     def __init__(self, store: WorkStore, connection: sqlite3.Connection) -> None:
         super().__init__(store)
-        self._connection = connection
+        self.connection = connection
 
     def row(self, key: Key) -> Row | None:
         """The row of the ledger under a key."""
@@ -46,12 +47,20 @@ class SQLWork(Work):
     def keep(self, key: Key, row: Row | None) -> None:
         """Write a row of the ledger; None deletes it."""
         if row is None:
-            self._run(schema.DELETE_ROW, key.id, key.variant)
+            self.run(schema.DELETE_ROW, key.id, key.variant)
             return
         outcome = None if row.outcome is None else pack_outcome(row.outcome)
         head = (row.state.value, row.fence, row.claim_id, row.fingerprint, row.lease_until)
         tail = (row.tainted, row.page_keeping, outcome, row.settled_at)
-        self._run(schema.WRITE_ROW, *head, *tail, key.id, key.variant)
+        if row.state is State.CLAIMED:
+            self.run(schema.WRITE_CLAIM, *head, *tail, key.id, key.variant, owners.me())
+        else:
+            self.run(schema.WRITE_ROW, *head, *tail, key.id, key.variant)
+
+    def variants(self, id_: bytes, most: int) -> int:
+        """How many rows a token has; stops counting at `most`."""
+        found: int = self._one(schema.VARIANTS, id_, most)[0]
+        return found
 
     def kept(self, receipt: bytes) -> Kept | None:
         """A receipt by its id."""
@@ -74,11 +83,26 @@ class SQLWork(Work):
         key = (None, None) if receipt.key is None else (receipt.key.id, receipt.key.variant)
         head = (receipt.id, receipt.visitor, *key, receipt.echo)
         body = (pack_messages(receipt.messages), receipt.draft)
-        self._run(schema.WRITE_RECEIPT, *head, *body, *_columns(Delivery.of(receipt, self.now)))
+        self.run(schema.WRITE_RECEIPT, *head, *body, *_columns(Delivery.of(receipt, self.now)))
 
     def deliver(self, receipt: bytes, delivery: Delivery) -> None:
         """Write where the messages of a receipt are."""
-        self._run(schema.DELIVER, *_columns(delivery), receipt)
+        self.run(schema.DELIVER, *_columns(delivery), receipt)
+
+    def drafts(self) -> int:
+        """How many bytes of drafts are kept; the triggers have counted."""
+        return int(self._one(schema.DRAFTS)[0])
+
+    def drop_drafts(self, size: int) -> None:
+        """Drop the oldest drafts, at least `size` bytes of them if there are as many."""
+        oldest, dropped = self.run(schema.OLDEST_DRAFTS), list[tuple[int]]()
+        for n, length in oldest:
+            dropped.append((n,))
+            size -= length
+            if size <= 0:
+                break
+        oldest.close()
+        self.connection.executemany(schema.DROP_DRAFT, dropped)
 
     def orphans(self, visitor: bytes, age: float) -> Iterable[bytes]:
         """At most 8 receipts of this visitor that are `Delivery.orphaned`, oldest first."""
@@ -96,41 +120,45 @@ class SQLWork(Work):
 
     def change(self, sid: bytes, changes: Changes) -> None:
         """Create or touch a session and merge: clear, delete, set."""
-        self._run(schema.TOUCH_SESSION, sid, self.now, self.now)
+        self.run(schema.TOUCH_SESSION, sid, self.now, self.now)
         if changes.cleared:
-            self._run(schema.CLEAR_SESSION, sid)
+            self.run(schema.CLEAR_SESSION, sid)
         for name in changes.deletes:
-            self._run(schema.DELETE_KEY, sid, name)
+            self.run(schema.DELETE_KEY, sid, name)
         for name, value in changes.sets:
-            self._run(schema.SET_KEY, sid, name, value)
+            self.run(schema.SET_KEY, sid, name, value)
 
     def move(self, old: bytes, new: bytes) -> None:
         """Rotate: everything goes to the new id, the old one keeps only where it went."""
-        self._run(schema.MOVE_HEAD, new, self.now, old)
-        self._run(schema.MOVE_KEYS, new, old)
-        self._run(schema.FORWARD, new, self.now, old)
+        self.run(schema.MOVE_HEAD, new, self.now, old)
+        self.run(schema.MOVE_KEYS, new, old)
+        self.run(schema.FORWARD, new, self.now, old)
 
     def end(self, sid: bytes) -> None:
         """Delete a session."""
-        self._run(schema.CLEAR_SESSION, sid)
-        self._run(schema.END_SESSION, sid)
+        self.run(schema.CLEAR_SESSION, sid)
+        self.run(schema.END_SESSION, sid)
 
-    def expire(self) -> None:
+    def expire(self) -> int:
         """Delete some rows that no valid token can name, receipts as old, and idle sessions."""
-        old = self.now - max(self.store.retention, longest_retention(self._connection))
-        self._run(schema.EXPIRE_LEDGER, max(0, int(old)).to_bytes(4, "big"), EXPIRE_ROWS)
-        self._run(schema.EXPIRE_RECEIPTS, EXPIRE_ROWS, old)
-        for row in self._all(schema.IDLE_SESSIONS, self.now - self.store.idle, EXPIRE_ROWS):
+        old = self.now - max(self.store.retention, longest_retention(self.connection))
+        before = max(0, int(old)).to_bytes(4, "big")
+        rows = self.run(schema.EXPIRE_LEDGER, before, EXPIRE_ROWS).rowcount
+        receipts = self.run(schema.EXPIRE_RECEIPTS, EXPIRE_ROWS, old).rowcount
+        idle = self._all(schema.IDLE_SESSIONS, self.now - self.store.idle, EXPIRE_ROWS)
+        for row in idle:
             self.end(*row)
+        return rows + receipts + len(idle)
 
-    def _run(self, sql: str, *args: Any) -> sqlite3.Cursor:
-        return self._connection.execute(sql, args)
+    def run(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        """Any statement, in this step."""
+        return self.connection.execute(sql, args)
 
     def _one(self, sql: str, *args: Any) -> Any:
-        return self._run(sql, *args).fetchone()
+        return self.run(sql, *args).fetchone()
 
     def _all(self, sql: str, *args: Any) -> list[Any]:
-        return self._run(sql, *args).fetchall()
+        return self.run(sql, *args).fetchall()
 
 
 def _columns(d: Delivery) -> tuple[Any, ...]:

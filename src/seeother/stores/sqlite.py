@@ -11,7 +11,8 @@ What only concerns messages (take, acknowledge, give back, arm again) runs on a 
 
 Connections open lazily in each process and are opened anew after a fork. A child never uses what it
 inherited and never closes it either: closing drops the locks and may delete the WAL of the parent
-(https://sqlite.org/howtocorrupt.html section 2.6).
+(https://sqlite.org/howtocorrupt.html section 2.6). Who opens also ends the leases of processes that
+are provably dead (`owners`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from .connect import (
 )
 from .fenced import Fenced
 from .joined import Joined
+from .owners import sweep
 from .rows import SQLWork
 from .workstore import LOCK_SECONDS, WorkStore
 
@@ -129,7 +131,8 @@ class SQLiteStore(WorkStore):
                 process.idle.pop().close()
 
     @contextmanager
-    def _reading(self) -> Generator[SQLWork]:
+    def reading(self) -> Generator[SQLWork]:
+        """A step on a connection that cannot write; it waits for nobody."""
         with translated():
             process = self._here()
             reader = self._reader(process)
@@ -150,7 +153,7 @@ class SQLiteStore(WorkStore):
             return reader
 
     @contextmanager
-    def _writing(self, *, notes: bool = False) -> Generator[SQLWork | None]:
+    def writing(self, *, notes: bool = False) -> Generator[SQLWork | None]:
         """A write transaction of our own; None where the lock was not to be had in 20 ms."""
         with translated():
             process = self._here()
@@ -185,6 +188,7 @@ class SQLiteStore(WorkStore):
         ledger = connect(self.path, "FULL")
         try:
             prepare(ledger, self.retention)
+            sweep(ledger, self.clock())
             notes = connect(self.path, "NORMAL")
         except BaseException:
             ledger.close()

@@ -2,8 +2,8 @@
 
 A `Work` is one step at one time (`now`, the store's clock). It decides: the ledger through
 `seeother.core.ledger.step`, messages through `Delivery`, sessions by the merge below. Where the
-rows are, a subclass says in a dozen small methods without an opinion: dicts in memory, SQL on a
-connection. So SQLite, memory and the app's own transaction (joined) cannot disagree.
+rows are, its subclass says as a `Keeper`, without any opinion. So SQLite, memory and the app's own
+transaction (joined) cannot disagree.
 
 `seeother.stores.workstore` is the other half: a store whose every answer is such a step.
 
@@ -13,46 +13,32 @@ began before the session ended must not bring it back (S3).
 
 Expiry is paid by settles: the first one in a process and every 50th after it delete up to 100 rows
 each. A row goes only when its token is refused for its age by every app on this store (I12).
+
+Limits (security rule 18): a token may have so many rows, counted only where one is to be added; all
+drafts together so many bytes, counted only where one is added, and then the oldest ones go.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
 
 from ..core import ops
 from ..core.ledger import Row, step
-from ..core.values import Changes, Key, Receipt, SessionWrite
-from .delivery import TAKEN, Delivery, Kept, Stage
-
-if TYPE_CHECKING:
-    from .workstore import WorkStore
+from ..core.values import Changes, Key, SessionWrite
+from ..errors import SentTooOften
+from .delivery import TAKEN, Delivery
+from .keeper import Head, Keeper
 
 Found: TypeAlias = ops.Settled | ops.InFlight | ops.InDoubt | ops.Unknown
 
-EXPIRE_ROWS: Final = 100
 FORWARD_SECONDS: Final = 60.0
 MOVES: Final = 8
-ORPHANS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A session without its values; `moved_to` where its id was rotated."""
-
-    born: float
-    seen: float
-    moved_to: bytes | None = None
-
-
-class Work(ABC):
-    """One atomic step; `store` names the limits, `now` is its time in seconds."""
-
-    def __init__(self, store: WorkStore) -> None:
-        self.store = store
-        self.now = store.clock()
+class Work(Keeper):
+    """One atomic step and all that it decides."""
 
     # The ledger ------------------------------------------------------------------------------
 
@@ -64,27 +50,33 @@ class Work(ABC):
         return self._echoed(op) or reply
 
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
-        """Ask to be the one who runs it."""
+        """Ask to be the one who runs it. Raises SentTooOften."""
         reply: ops.ClaimReply = self.with_taken(self.hold(op))
         return reply
 
     def hold(self, ask: Any) -> Any:
         """Read, decide, write: one step of the ledger."""
-        before = self.row(ask.key)
+        before = self.met(ask) if isinstance(ask, ops.Claim) else self.row(ask.key)
         after, reply = step(before, ask, self.now)
         if after is before:
             return reply
         if isinstance(ask, ops.Settle):
-            assert after is not None
             self.settled(ask, after)
         else:
             self.keep(ask.key, after)
         return reply
 
-    def settled(self, op: ops.Settle, row: Row) -> None:
+    def met(self, op: ops.Claim) -> Row | None:
+        """The row that a claim meets. Raises SentTooOften where a new one would be too many."""
+        row, most = self.row(op.key), self.store.max_rows_per_token
+        if row is None and op.keep and self.variants(op.key.id, most) >= most:
+            raise SentTooOften(f"the token has {most} rows, max_rows_per_token")
+        return row
+
+    def settled(self, op: ops.Settle, row: Row | None) -> None:
         """Everything that a Settle writes; the row last, for those who read without a lock."""
         self.close(ops.Close(op.session, op.receipt))
-        self.keep(op.key, row if op.keep else None)
+        self.keep(op.key, row)
         if self.store.expires():
             self.expire()
 
@@ -152,6 +144,8 @@ class Work(ABC):
             self._merge(op.session)
         if op.receipt is not None:
             self.put(op.receipt)
+            if op.receipt.draft:
+                self._make_room()
         for receipt in op.shown:
             self._deliver(receipt, lambda delivery: delivery.acknowledged(op.lease_id))
         for receipt in op.unshown:
@@ -167,6 +161,12 @@ class Work(ABC):
         kept = self.kept(receipt)
         if kept is not None and (after := move(kept.delivery)) is not kept.delivery:
             self.deliver(receipt, after)
+
+    def _make_room(self) -> None:
+        """Each new draft pays for itself: over the limit the oldest ones go, rows never do."""
+        over = self.drafts() - self.store.max_kept
+        if over > 0:
+            self.drop_drafts(over)
 
     # Sessions --------------------------------------------------------------------------------
 
@@ -214,58 +214,3 @@ class Work(ABC):
             stored[name] = update(stored.get(name))
         computed = {name: stored[name] for name, _ in changes.updates}
         return replace(changes, sets=(*changes.sets, *computed.items()), updates=())
-
-    # What a subclass keeps -------------------------------------------------------------------
-
-    @abstractmethod
-    def row(self, key: Key) -> Row | None:
-        """The row of the ledger under a key."""
-
-    @abstractmethod
-    def keep(self, key: Key, row: Row | None) -> None:
-        """Write a row of the ledger; None deletes it."""
-
-    @abstractmethod
-    def kept(self, receipt: bytes) -> Kept | None:
-        """A receipt by its id."""
-
-    def stage(self, receipt: bytes) -> Stage | None:
-        """Where the messages of a receipt are."""
-        kept = self.kept(receipt)
-        return None if kept is None else kept.delivery.stage
-
-    @abstractmethod
-    def put(self, receipt: Receipt) -> None:
-        """Write a new receipt; where its messages are, `Delivery.of` says."""
-
-    @abstractmethod
-    def deliver(self, receipt: bytes, delivery: Delivery) -> None:
-        """Write where the messages of a receipt are."""
-
-    @abstractmethod
-    def orphans(self, visitor: bytes, age: float) -> Iterable[bytes]:
-        """At most 8 receipts of this visitor that are `Delivery.orphaned`, oldest first."""
-
-    @abstractmethod
-    def head(self, sid: bytes) -> Head | None:
-        """When a session was created and last written, and where it went."""
-
-    @abstractmethod
-    def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
-        """The keys and values of a session."""
-
-    @abstractmethod
-    def change(self, sid: bytes, changes: Changes) -> None:
-        """Create or touch a session and merge: clear, delete, set."""
-
-    @abstractmethod
-    def move(self, old: bytes, new: bytes) -> None:
-        """Rotate: everything goes to the new id, the old one keeps only where it went."""
-
-    @abstractmethod
-    def end(self, sid: bytes) -> None:
-        """Delete a session."""
-
-    @abstractmethod
-    def expire(self) -> None:
-        """Delete some rows that no valid token can name, receipts as old, and idle sessions."""

@@ -1,7 +1,7 @@
 """A store whose every answer is one `Work`.
 
 Here the verbs of the ops are spelled out once, with what each of them may wait for. A subclass says
-how a step begins and ends: `_reading` and `_writing`. `Busy` is the answer of the ops that a flow
+how a step begins and ends: `reading` and `writing`. `Busy` is the answer of the ops that a flow
 asks again by itself; a holder (settle, abandon, renew, doubt, resolve) has something to lose, so
 there a lock that was not to be had raises StoreBusy, and nothing was written.
 """
@@ -29,7 +29,8 @@ class WorkStore(ABC):
     """A store whose every answer is one `Work`.
 
     `clock` is the store's clock in seconds. Rows of tokens older than `retention` seconds may be
-    deleted; a session ends `idle` seconds after its last write or `lifetime` after its first.
+    deleted; a session ends `idle` seconds after its last write or `lifetime` after its first. A
+    token may have `max_rows_per_token` rows, all drafts together `max_kept` bytes (security 18).
     """
 
     def __init__(
@@ -39,28 +40,31 @@ class WorkStore(ABC):
         retention: float = RETENTION,
         idle: float = 14 * DAY,
         lifetime: float = 90 * DAY,
+        max_rows_per_token: int = 64,
+        max_kept: int = 1 << 30,
     ) -> None:
         self.clock = clock
         self.retention, self.idle, self.lifetime = retention, idle, lifetime
+        self.max_rows_per_token, self.max_kept = max_rows_per_token, max_kept
         self._settles = count()
 
     @abstractmethod
-    def _reading(self) -> AbstractContextManager[Work]:
+    def reading(self) -> AbstractContextManager[Work]:
         """A step that only reads, and waits for nobody."""
 
     @abstractmethod
-    def _writing(self, *, notes: bool = False) -> AbstractContextManager[Work | None]:
+    def writing(self, *, notes: bool = False) -> AbstractContextManager[Work | None]:
         """A step that writes, or None where the lock was not to be had in 20 ms.
 
         `notes`: it only concerns messages, and need not survive a power cut.
         """
 
-    def expire_now(self) -> None:
-        """Delete some of what no valid token can name any more, whenever an operator asks."""
-        with self._writing() as work:
+    def expire_now(self) -> int:
+        """Delete some of what no valid token can name any more; how much it was."""
+        with self.writing() as work:
             if work is None:
                 raise StoreBusy("the database is locked by another writer (expire)")
-            work.expire()
+            return work.expire()
 
     def expires(self) -> bool:
         """Count a settle; is it one that deletes old rows?"""
@@ -72,12 +76,12 @@ class WorkStore(ABC):
 
     def lookup(self, op: ops.Lookup) -> Found:
         """Look for an outcome to replay, or for somebody who is at it; a read."""
-        with self._reading() as work:
+        with self.reading() as work:
             return work.lookup(op)
 
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
         """Claim in a step of its own (fenced, separate)."""
-        with self._writing() as work:
+        with self.writing() as work:
             return ops.Busy() if work is None else work.claim(op)
 
     def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
@@ -102,22 +106,22 @@ class WorkStore(ABC):
 
     def open(self, op: ops.Open) -> ops.Opened:
         """Session, draft and waiting receipts; a read."""
-        with self._reading() as work:
+        with self.reading() as work:
             return work.open(op)
 
     def take(self, op: ops.Take) -> tuple[ops.Taken, ...] | ops.Busy:
         """Lease messages to one page."""
-        with self._writing(notes=True) as work:
+        with self.writing(notes=True) as work:
             return ops.Busy() if work is None else work.take(op)
 
     def close(self, op: ops.Close) -> ops.Done | ops.Busy:
         """End a visit; without a session or a receipt it is only a note."""
-        with self._writing(notes=not (op.session or op.receipt)) as work:
+        with self.writing(notes=not (op.session or op.receipt)) as work:
             return ops.Busy() if work is None else work.close(op)
 
     def rearm(self, op: ops.Rearm) -> ops.Done | ops.Busy:
         """Show the message of a replay once more."""
-        with self._writing(notes=True) as work:
+        with self.writing(notes=True) as work:
             return ops.Busy() if work is None else work.rearm(op)
 
     def report(self, op: ops.Report) -> None:
@@ -125,7 +129,7 @@ class WorkStore(ABC):
         del op
 
     def _hold(self, op: ops.HolderOp) -> ops.Done | ops.Fenced:
-        with self._writing() as work:
+        with self.writing() as work:
             if work is None:
                 raise StoreBusy(f"the store is locked by another writer ({op.verb})")
             reply: ops.Done | ops.Fenced = work.hold(op)

@@ -1,0 +1,115 @@
+"""Answers of Django as values of the core, and back.
+
+What a flow decides about an answer (its status, its Location, its headers) is put into the very
+response object that the view made, so that its cookies, closers and attributes live on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Final
+
+from django.forms import BaseForm
+from django.http import HttpResponse, HttpResponseBase
+
+from ..core.cookie import SetCookie
+from ..core.values import Response
+from ..hold import Planting, is_html
+from ..visit import Visit
+
+LENGTH: Final = "Content-Length"
+
+
+def core_response(response: HttpResponseBase) -> Response:
+    """Status and headers of a response; its body stays where it is."""
+    headers = tuple((k.lower().encode("latin-1"), _bytes(v)) for k, v in response.items())
+    return Response(response.status_code, headers)
+
+
+def django_response(response: Response, cookies: Iterable[SetCookie] = ()) -> HttpResponse:
+    """A response of the core as one of Django's."""
+    headers = {k.decode("latin-1").title(): v.decode("latin-1") for k, v in response.headers}
+    made = HttpResponse(response.body, status=response.status, headers=headers)
+    set_cookies(made, cookies)
+    return made
+
+
+def set_cookies(response: HttpResponseBase, cookies: Iterable[SetCookie]) -> None:
+    """Add cookies of ours."""
+    for cookie in cookies:
+        response.set_cookie(
+            cookie.name,
+            cookie.value,
+            max_age=cookie.max_age,
+            path=cookie.path,
+            secure=cookie.secure,
+            httponly=cookie.http_only,
+            samesite=cookie.same_site,
+        )
+
+
+def apply(decided: Response, response: HttpResponseBase) -> None:
+    """Make a response what was decided; a redirect of ours has no body."""
+    before = core_response(response)
+    if decided.status == before.status and decided.headers == before.headers:
+        return
+    response.status_code = decided.status
+    for name, _ in before.headers:
+        del response[name.decode("latin-1")]
+    for name, value in decided.headers:
+        response[name.decode("latin-1").title()] = value.decode("latin-1")
+    if decided.header(b"content-length") == "0":
+        _empty(response)
+
+
+def plant(response: HttpResponseBase, visit: Visit) -> None:
+    """Plant tokens into the forms of a page."""
+    head = core_response(response)
+    planting = visit.planter(head) if is_html(head) else None
+    if planting is None:
+        return
+    if isinstance(response, HttpResponse):
+        response.content = planting.feed(response.content) + planting.close()
+        if response.has_header(LENGTH):
+            response[LENGTH] = str(len(response.content))
+        return
+    visit.token()  # the head goes first: the visitor's cookie cannot wait for the first form
+    page: Any = response
+    planted = _aplanted if page.is_async else _planted
+    page.streaming_content = planted(page.streaming_content, planting)
+    del response[LENGTH]
+
+
+def rejects(response: HttpResponseBase) -> bool:
+    """Is it a page that shows a form of Django's with what is wrong with it?"""
+    context = getattr(response, "context_data", None)
+    values: list[object] = list(context.values()) if isinstance(context, dict) else []
+    forms = [getattr(value, "form", value) for value in values]
+    return any(isinstance(form, BaseForm) and form.is_bound and form.errors for form in forms)
+
+
+def _planted(pieces: Iterable[bytes], planting: Planting) -> Iterator[bytes]:
+    for piece in pieces:
+        yield planting.feed(piece)
+    yield planting.close()
+
+
+async def _aplanted(pieces: AsyncIterator[bytes], planting: Planting) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield planting.feed(piece)
+    yield planting.close()
+
+
+def _empty(response: HttpResponseBase) -> None:
+    if isinstance(response, HttpResponse):
+        response.content = b""
+    else:
+        page: Any = response
+        page.streaming_content = ()
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8")

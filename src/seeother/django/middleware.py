@@ -1,0 +1,58 @@
+"""The middleware: the first in MIDDLEWARE, around sessions, messages and CSRF.
+
+    MIDDLEWARE = [
+        "seeother.django.middleware.SeeOtherMiddleware",
+        "django.middleware.security.SecurityMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        ...
+    ]
+
+Only what changes the bytes of a page (GZipMiddleware) stands before it. It is natively sync and
+async: Django never needs a thread to adapt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+
+from .exchange import Exchange
+from .settings import current
+from .visits import visit_of
+
+Answered = HttpResponseBase | Awaitable[HttpResponseBase]
+
+
+class SeeOtherMiddleware:
+    """Every form happens once, and every page may be refreshed.
+
+    Raises PolicyError when the server starts, for settings that cannot be.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        current()
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(cast("Any", self))
+
+    def __call__(self, request: HttpRequest) -> Answered:
+        """One request."""
+        if self._is_async:
+            return self._acall(request)
+        return Exchange(request, current()).run(self.get_response)
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        return await Exchange(request, current()).arun(self.get_response)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """A view raised; Django is about to make a page of it, and the page will not say so."""
+        visit = visit_of(request)
+        if visit is not None:
+            visit.raised = exception

@@ -1,0 +1,124 @@
+"""The ledger in the project's own database, on Django's own connections.
+
+There is no second connection: whatever is asked is asked on the connection that Django has for this
+thread. So a claim can be the BEGIN of the view's transaction, a test database in memory works as
+well as a file, `TestCase` rolls the ledger back with everything else, and nobody has to open or
+close anything. The statements go to the driver directly: they are no queries of the project and
+`assertNumQueries` does not count them.
+
+The tables are made by `manage.py migrate`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, cast
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..core import ops
+from ..errors import PolicyError, StoreDown
+from ..stores import schema
+from ..stores.base import Transaction
+from ..stores.connect import begin, committed, longest_retention, translated
+from ..stores.joined import Joined
+from ..stores.rows import SQLWork
+from ..stores.workstore import WorkStore
+
+VENDOR: Final = "sqlite"
+SAVEPOINT: Final = "seeother"
+TABLE: Final = "SELECT 1 FROM sqlite_master WHERE name='so_meta'"
+
+
+class DjangoStore(WorkStore):
+    """A ledger, its receipts and its sessions beside the project's own tables.
+
+    `alias` names the database in DATABASES; the other arguments are those of every store.
+    """
+
+    def __init__(self, alias: str, **limits: Any) -> None:
+        super().__init__(**limits)
+        self.alias = alias
+        self._prepared: set[str] = set()
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        """Django's connection for this thread, open."""
+        connection: BaseDatabaseWrapper = connections[self.alias]
+        if connection.vendor != VENDOR:
+            raise PolicyError(f"the ledger needs SQLite; {self.alias!r} is {connection.vendor}")
+        connection.ensure_connection()
+        return connection
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The driver's connection inside."""
+        return cast("sqlite3.Connection", self.connection.connection)
+
+    def within(self, transaction: Transaction) -> Joined:
+        """This store inside the view's transaction."""
+        return Joined(cast("Any", self), transaction)
+
+    def check(self, raw: sqlite3.Connection) -> None:
+        """A transaction of Django's on our alias is always one on our own database."""
+        assert raw is self.connection.connection
+
+    def prepare(self) -> None:
+        """Look whether the tables are there, and say for how long rows are needed."""
+        name = str(self.connection.settings_dict["NAME"])
+        if name in self._prepared:
+            return
+        with translated():
+            if self.raw.execute(TABLE).fetchone() is None:
+                raise StoreDown("the tables of seeother are not there; run: manage.py migrate")
+            if longest_retention(self.raw) < self.retention:
+                with self.writing() as work:
+                    if work is None:  # the next one will say it
+                        return
+                    self.raw.execute(schema.WRITE_META, ("retention", str(self.retention)))
+        self._prepared.add(name)
+
+    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
+        """Prolong a lease; the heart beats on a thread of its own and leaves no connection open."""
+        try:
+            return super().renew(op)
+        finally:
+            connections[self.alias].close()
+
+    @contextmanager
+    def reading(self) -> Generator[SQLWork]:
+        """A step that only reads."""
+        with translated():
+            yield SQLWork(self, self.raw)
+
+    @contextmanager
+    def writing(self, *, notes: bool = False) -> Generator[SQLWork | None]:
+        """A step that writes: a transaction of its own, or a part of the one that is open."""
+        del notes
+        with translated():
+            raw = self.raw
+            if raw.in_transaction:
+                with _nested(raw):
+                    yield SQLWork(self, raw)
+            elif begin(raw):
+                with committed(raw):
+                    yield SQLWork(self, raw)
+            else:
+                yield None
+
+
+@contextmanager
+def _nested(raw: sqlite3.Connection) -> Generator[None]:
+    """A savepoint: what is raised takes back this step only."""
+    raw.execute(f"SAVEPOINT {SAVEPOINT}")
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.Error):
+            raw.execute(f"ROLLBACK TO {SAVEPOINT}")
+            raw.execute(f"RELEASE {SAVEPOINT}")
+        raise
+    raw.execute(f"RELEASE {SAVEPOINT}")
