@@ -46,7 +46,7 @@ class Exchange:
         self._app: asyncio.Task[None] | None = None
         self._hold: Hold
         self._visit: Visit
-        self._own = self._trailers = False
+        self._own = self._trailers = self._answered = False
 
     async def run(self, request: Request) -> None:
         """Admit, run, answer, and write one line to the log."""
@@ -122,8 +122,9 @@ class Exchange:
         self._app = asyncio.ensure_future(
             self._outer.app(self._inner(visit), self._hear, self._say)
         )
-        await asyncio.wait((self._app, self._ready), return_when=asyncio.FIRST_COMPLETED)
-        if not self._ready.done():
+        self._app.add_done_callback(self._go_on)
+        await self._ready
+        if not self._answered:
             await self._app
             raise RuntimeError("the app ended without an answer")
         assert self._hold.head is not None
@@ -143,17 +144,20 @@ class Exchange:
         return {
             **self._scope,
             "extensions": offered,
-            "headers": [self._unmarked(visit, *line) for line in self._scope["headers"]],
+            "headers": self._unmarked(visit),
             "query_string": visit.greeting.request.query,
             "seeother": visit,
             "seeother.outer": self._outer,
         }
 
-    def _unmarked(self, visit: Visit, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-        if name != b"referer" or b"?" not in value:
-            return name, value
-        policy, url = visit.policy, value.decode("latin-1")
-        return name, strip(url, policy.mark, policy.ring).encode("latin-1")
+    def _unmarked(self, visit: Visit) -> list[tuple[bytes, bytes]]:
+        """The headers as the app sees them: no mark of ours in the address of the last page."""
+        headers, policy = list(self._scope["headers"]), visit.policy
+        for number, (name, value) in enumerate(headers):
+            if name == b"referer" and b"?" in value:
+                url = strip(value.decode("latin-1"), policy.mark, policy.ring)
+                headers[number] = name, url.encode("latin-1")
+        return headers
 
     async def _hear(self) -> Message:
         """`receive` for the app; a submission hears of a disconnect after its answer only."""
@@ -194,8 +198,9 @@ class Exchange:
             if self._own:
                 await self._out.send(message)
 
-    def _go_on(self) -> None:
-        """The flow has enough of the answer."""
+    def _go_on(self, ended: object = None) -> None:
+        """The flow has enough of the answer, or (`ended`) will never have it."""
+        self._answered = self._answered or ended is None
         if not self._ready.done():
             self._ready.set_result(None)
 

@@ -16,20 +16,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from html import escape
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 from . import pages
 from .core.body import is_form
-from .core.cookie import SetCookie
-from .core.entry import COOKIE_BYTES, ECHO_JOINT, Entry, Greeting, admit
-from .core.fingerprint import session_id
+from .core.entry import COOKIE_BYTES, ECHO_JOINT, Greeting, admit
 from .core.flows import Answer, page, submission
 from .core.form import Form, Limits, Parsed, read_form
 from .core.headers import redirect
 from .core.html import FormTag, Page, Planter
-from .core.keys import encode
 from .core.mark import add, sign
 from .core.ops import Flow, Opened, Taken
 from .core.policy import Policy
@@ -37,15 +32,15 @@ from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
 from .core.session import Session, dump_json
 from .core.target import safe_target
-from .core.token import FIELD, OnEdit, mint
-from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
-from .core.waiting import Awaited, Fate, cut_wait, waited
-from .errors import Interrupted, OutcomeUnknown, Refused, SeeOtherError, StoreError
+from .core.token import EDITS, FIELD, OnEdit, mint
+from .core.values import Draft, Flash, Response
+from .core.waiting import cut_wait
+from .errors import Refused, SeeOtherError
 from .hold import can_plant
-from .log import EVENTS, clean
+from .visit_answers import refusal, resend, watch
+from .visit_end import NOTHING, Ending
 
-TOUCHES: Final = 14  # a busy session is touched about once a day, by unsafe requests only
-VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
+NO_FORM: Final = Form()
 
 
 class Html(str):
@@ -66,7 +61,7 @@ class DraftRefused(Refused):
     hint = "Nothing was saved yet. Correct the form below and send it."
 
 
-class Visit:
+class Visit(Ending):
     """One request, seen from the view.
 
     `dump` and `load` are the codec of a session's values; a framework may bring its own.
@@ -76,21 +71,10 @@ class Visit:
     load: Callable[[bytes], Any] = staticmethod(json.loads)
 
     def __init__(self, greeting: Greeting, policy: Policy, *, trusts_307: bool = True) -> None:
-        self.greeting, self.policy = greeting, policy
-        self.form = Form()
-        self._repeats = trusts_307
-        self.entry: Entry | None = None
+        super().__init__(greeting, policy, trusts_307=trusts_307)
+        self.form = NO_FORM
         self.word = "page"
-        self.settled: tuple[SetCookie, ...] | None = None
-        self.running: Key | None = None
-        self._opened = Opened()
         self._taken: tuple[Flash, ...] = ()
-        self._given: list[Flash] = []
-        self._draft_given: Draft | None = None
-        self._session: Session | None = None
-        self._shown = self._rendered = False
-        self._visitor = greeting.visitor
-        self._new_sid = b""
 
     def submit(self, body: bytes | None) -> None:
         """Read the form (None: the body is none) and name the submission.
@@ -116,28 +100,15 @@ class Visit:
         """The conversation around this request."""
         _, named = cut_wait(self.policy.ring, self.greeting.request.query, self.policy.mark)
         if named is not None and not self.greeting.unsafe:
-            return self._watch(named)
+            return watch(self, named)
         if self.claims and self.entry is not None:
             return submission(self.entry, self.policy, "separate", surround=True)
         return page(self.greeting, self.policy)
 
-    def _watch(self, awaited: Awaited) -> Flow[Answer]:
-        """The waiting page: what became of a submission that took too long to wait for."""
-        request = self.greeting.request
-        found = yield from waited(awaited, self.policy)
-        if found.fate is Fate.RUNNING:
-            return Answer(pages.waiting_page(request.url.removeprefix(request.origin)), "waiting")
-        if found.fate is Fate.IN_DOUBT:
-            raise OutcomeUnknown("an earlier attempt ended without an answer")
-        if found.outcome is not None:
-            location = found.outcome.location
-            return Answer(self.complete(Response(303, redirect(303, location) if location else ())))
-        raise Interrupted("the claim is gone; nothing took effect")
-
     def begin(self, opened: Opened | None, taken: tuple[Taken, ...]) -> None:
         """What was fetched for this visit."""
-        self._opened = opened or Opened()
-        self._taken = tuple(message for one in taken for message in one.messages)
+        self._opened = opened or NOTHING
+        self._taken = tuple([message for one in taken for message in one.messages])
 
     # Sessions, messages, drafts --------------------------------------------------------------
 
@@ -229,8 +200,8 @@ class Visit:
         return Planter(self._planted, page=here)
 
     def _planted(self, form: FormTag) -> bytes | None:
-        edit = form.edit if form.edit in get_args(OnEdit) else None
-        return self.field(on_edit=cast("OnEdit | None", edit)).encode("ascii")
+        edit = form.edit if form.edit in EDITS else None
+        return self.field(on_edit=edit).encode("ascii")
 
     # Answers ---------------------------------------------------------------------------------
 
@@ -278,22 +249,7 @@ class Visit:
 
     def resend(self, error: SeeOtherError, errors: Mapping[str, str] | None = None) -> Response:
         """The form once more, inline; a token that is still good stays the same."""
-        request, ignored = self.greeting.request, self.policy.ignored
-        fields = [(n, v) for n, v in self.form.pairs() if n not in ignored]
-        kept = self.form.get(FIELD) if isinstance(error, StoreError) else None
-        same = f'<input type="hidden" name="{FIELD}" value="{escape(kept or "")}">'
-        token = same if kept else self.field()
-        query = request.query.decode("latin-1")
-        action = request.root + request.path + (f"?{query}" if query else "")
-        return pages.resend_page(
-            error,
-            fields,
-            action=self.action(action),
-            token=token,
-            errors=errors,
-            secret=[n for n, _ in fields if self.policy.is_secret(n)],
-            debug=bool(self.policy.debug),
-        )
+        return resend(self, error, errors)
 
     def complete(self, response: Response) -> Response:
         """A replay; without a Location there is no recorded body: say that it was done."""
@@ -304,81 +260,8 @@ class Visit:
 
     def refusal(self, error: SeeOtherError) -> Response:
         """The answer to anything that went wrong: the form once more where that is safe."""
-        greeting, request = self.greeting, self.greeting.request
-        if error.resend and greeting.unsafe and greeting.same_origin and len(self.form):
-            return self.resend(error)
-        home = request.root + request.path if greeting.unsafe else None
-        return pages.error_page(error, debug=bool(self.policy.debug), home=home)
+        return refusal(self, error)
 
     def forget(self) -> None:
         """The submission had no effect: what the view left in this visit goes with it."""
         self._given, self._draft_given, self._session = [], None, None
-
-    # The end ---------------------------------------------------------------------------------
-
-    def handled(self, response: Response) -> Handled:
-        """What this visit leaves behind, to be written in one step with the outcome."""
-        if self.settled is not None:
-            cookies = {cookie.name: cookie for cookie in (*self.settled, *self._cookies(None))}
-            kept = tuple(cookies.values())
-            return Handled(response, rendered=self._rendered, cookies=kept, final=True)
-        self._notice(response)
-        write = self._session_write()
-        return Handled(
-            response,
-            flashes=tuple(self._given),
-            draft=self._draft_given,
-            session=write,
-            shown=self._shown,
-            rendered=self._rendered,
-            cookies=self._cookies(write),
-            repeat=self._repeats,
-        )
-
-    def _notice(self, response: Response) -> None:
-        """In joined and fenced mode an effect without `once` is nobody's but the app's."""
-        named = self.entry is not None and self.entry.named and self.entry.key != self.running
-        if named and self.policy.mode in ("joined", "fenced") and response.status < 400:
-            request = self.greeting.request
-            path = clean(request.root + request.path)
-            EVENTS.warning("unprotected: %s %s was answered without once()", request.method, path)
-
-    def _session_write(self) -> SessionWrite | None:
-        """What this visit did to its session, and under which id it goes on."""
-        session, old = self._session, self._session_id()
-        changes = session.changes() if session is not None else Changes()
-        rotated = session is not None and session.rotated and old is not None
-        if old is None:
-            return self._begun(changes) if changes.sets or changes.updates else None
-        if changes.cleared:  # signed out: what is set afterwards belongs to somebody else
-            kept = changes.sets or changes.updates
-            write = self._begun(changes) if kept else SessionWrite(old, Changes())
-            return replace(write, ends=old)
-        if rotated:
-            self._new_sid = self.greeting.request.entropy(COOKIE_BYTES)
-            return SessionWrite(session_id(self._new_sid), changes, moves=old)
-        idle = self.greeting.unsafe and self._opened.unseen > self.policy.session_idle / TOUCHES
-        return SessionWrite(old, changes) if changes or idle else None
-
-    def _session_id(self) -> bytes | None:
-        """The id of the session that was opened; an unknown id is as good as none."""
-        opened = self._opened.session is not None and self.greeting.sid is not None
-        return session_id(self.greeting.sid or b"") if opened else None
-
-    def _begun(self, changes: Changes) -> SessionWrite:
-        self._new_sid = self.greeting.request.entropy(COOKIE_BYTES)
-        return SessionWrite(session_id(self._new_sid), changes, fresh=True)
-
-    def _cookies(self, write: SessionWrite | None) -> tuple[SetCookie, ...]:
-        greeting, out = self.greeting, []
-        if self._rendered and greeting.visitor is None and self._visitor is not None:
-            out.append(self._cookie(greeting.names.visitor, self._visitor, VISITOR_SECONDS))
-        if write is not None and self._new_sid:
-            seconds = int(self.policy.session_idle)
-            out.append(self._cookie(greeting.names.session, self._new_sid, seconds))
-        elif write is not None and write.ends is not None:
-            out.append(SetCookie.expired(greeting.names.session, secure=greeting.secure))
-        return tuple(out)
-
-    def _cookie(self, name: str, value: bytes, seconds: int) -> SetCookie:
-        return SetCookie(name, encode(value), max_age=seconds, secure=self.greeting.secure)

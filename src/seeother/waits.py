@@ -153,6 +153,8 @@ class Heart:
 
     def stop(self, key: Key) -> None:
         """The claim has ended."""
+        if key not in self._beats:  # it was started, if at all, by the one who asks now
+            return
         with self._changed:
             self._beats.pop(key, None)
             self._due.pop(key, None)

@@ -46,6 +46,7 @@ class Move(NamedTuple):
     case: Case
     after: State | None
     kept: bool
+    again: bool  # the row was accepted before, and somebody claimed it once more
 
 
 def rows() -> Iterator[Row | None]:
@@ -56,13 +57,12 @@ def rows() -> Iterator[Row | None]:
         (0.0, 9.0),
         (False, True),
         (False, True),
-        (DONE, Outcome(REJECTED, 303, "/")),
+        (DONE, Outcome(REJECTED, 303, "/"), None),
         (1, 99),
     ):
-        settled = state is State.SETTLED
-        kept = outcome if settled else None
-        at = NOW - age if settled else 0.0
-        yield Row(state, 1, MINE, b"fp", NOW - 1 + lease, tainted, keeping, kept, at)
+        if (outcome is None) != (state is State.SETTLED) or outcome == DONE:
+            at = NOW - age if outcome is not None else 0.0
+            yield Row(state, 1, MINE, b"fp", NOW - 1 + lease, tainted, keeping, outcome, at)
 
 
 def asks() -> Iterator[ops.Claim | ops.HolderOp]:
@@ -75,6 +75,7 @@ def asks() -> Iterator[ops.Claim | ops.HolderOp]:
         grant = ops.Granted(fence, MINE)
         yield ops.Renew(KEY, grant, 30.0)
         yield ops.Settle(KEY, grant, b"fp", DONE)
+        yield ops.Settle(KEY, grant, b"fp", DONE, keep=False)
         yield ops.Abandon(KEY, grant)
         yield ops.Doubt(KEY, grant)
     yield ops.Resolve(KEY, happened=True, outcome=DONE)
@@ -90,7 +91,9 @@ def moves() -> set[Move]:
         else:
             case = ledger._case_of_holder(row, ask)
         after, _reply = step(row, ask, NOW)
-        found.add(Move(_state(row), ledger._name(ask), case, _state(after), after is row))
+        again = row is not None and row.state is not State.SETTLED and row.outcome is not None
+        verb = ledger._name(ask)
+        found.add(Move(_state(row), verb, case, _state(after), after is row, again))
     return found
 
 
@@ -100,23 +103,27 @@ def _state(row: Row | None) -> State | None:
 
 def state_diagram() -> str:
     """The moves that change a row, as a mermaid state diagram."""
-    labels: dict[tuple[str, str], dict[str, set[str]]] = {}
+    labels: dict[tuple[str, str], dict[str, set[Move]]] = {}
     for move in moves():
         if not move.kept:
             edge = (_node(move.before), _node(move.after))
-            labels.setdefault(edge, {}).setdefault(move.verb, set()).add(move.case.value)
+            labels.setdefault(edge, {}).setdefault(move.verb, set()).add(move)
     lines = ["stateDiagram-v2"]
     for (before, after), verbs in sorted(labels.items(), key=lambda item: _order(item[0])):
-        for verb, cases in sorted(verbs.items()):
-            lines.append(f"    {before} --> {after}: {verb}{_why(verb, cases)}")
+        for verb, found in sorted(verbs.items()):
+            lines.append(f"    {before} --> {after}: {verb}{_why(verb, found)}")
     return _fenced(lines)
 
 
-def _why(verb: str, cases: set[str]) -> str:
+PLAIN = {Case.HELD, Case.DOUBTFUL, Case.ABSENT}
+
+
+def _why(verb: str, found: set[Move]) -> str:
     """The case, where the verb alone does not say it."""
-    plain = {Case.HELD.value, Case.DOUBTFUL.value, Case.ABSENT.value}
-    told = sorted(case for case in cases if case not in plain)
-    if not told or (cases & plain and verb != "abandon"):
+    if all(move.again for move in found):
+        return " (accepted before)"
+    told = sorted({move.case.value for move in found} - {case.value for case in PLAIN})
+    if not told or (any(move.case in PLAIN for move in found) and verb != "abandon"):
         return ""
     return f" ({' / '.join(told).replace(';', ',')})"
 

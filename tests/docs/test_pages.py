@@ -14,7 +14,7 @@ MODES = ("joined", "fenced", "hooked", "separate")
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)(?:::(\w+))?`")
+TEST = re.compile(r"`((?:tests|src)/[\w/]+\.py)::(\w+)(?:::(\w+))?`")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

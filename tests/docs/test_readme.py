@@ -3,19 +3,32 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_args
 
-from seeother import Policy
+import pytest
+from flask import Flask
+
+from seeother import Policy, PolicyError, asgi, wsgi
+from seeother.core.policy import Mode
+from seeother.django.settings import MODES
+from seeother.flask.settings import settle
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
 def unused_settings() -> set[str]:
-    """Settings that no code reads."""
-    paths = (ROOT / "src" / "seeother").rglob("*.py")
-    code = "\n".join(path.read_text("utf-8") for path in paths)
+    """Settings that no code reads: neither as `policy.x` nor, within the policy, as `self.x`.
+
+    What only one framework's adapter reads does nothing under all others.
+    """
+    folder = ROOT / "src" / "seeother"
+    files = [f for f in folder.rglob("*.py") if not {"flask", "django"} & set(f.parts)]
+    code = "\n".join(path.read_text("utf-8") for path in files)
+    own = (folder / "core" / "policy.py").read_text("utf-8")
     names = {field.name for field in fields(Policy) if field.init}
-    return {n for n in names if not re.search(rf"\b(?:policy|_given|self)\.{n}\b", code)}
+    read = set(re.findall(r"\b(?:policy|_given)\.(\w+)", code))
+    return names - read - set(re.findall(r"\bself\.(\w+)", own))
 
 
 def test_settings_without_effect_are_listed() -> None:
@@ -47,3 +60,44 @@ def test_the_lessons_words_are_there() -> None:
         assert word in head
     assert "`url_for`" in head
     assert "secret key" in head
+
+
+def matrix() -> dict[str, dict[str, str]]:
+    """The table of adapters and modes: what a cell says, by adapter and mode."""
+    table = README.partition("| adapter |")[2].partition("\n\n")[0].splitlines()
+    modes = [cell.strip() for cell in table[0].strip("| ").split("|")]
+    lines = ([cell.strip() for cell in line.strip("| ").split("|")] for line in table[2:])
+    return {name.split("`")[1]: dict(zip(modes, cells, strict=True)) for name, *cells in lines}
+
+
+def is_accepted(adapter: str, mode: str, folder: Path) -> bool:
+    """Does this adapter take this mode, as far as it can tell without a database?"""
+    app = Flask("shop", instance_path=str(folder))
+    app.secret_key = "yours: at least 32 characters long"
+    build: dict[str, Any] = {
+        "seeother.wsgi": lambda: wsgi.SeeOther(lambda *_: [], mode=mode),
+        "seeother.asgi": lambda: asgi.SeeOther(app, mode=mode),  # type: ignore[arg-type]
+        "seeother.flask": lambda: settle(app, {"mode": mode}),
+    }
+    if adapter == "seeother.django":  # it reads the settings of a whole project
+        return mode in MODES
+    try:
+        build[adapter]()
+    except PolicyError as error:
+        return "SQLAlchemy" in error.detail  # hooked in Flask: only the database is missing
+    return True
+
+
+@pytest.mark.parametrize("adapter", matrix())
+def test_the_matrix_of_modes_is_true(adapter: str, tmp_path: Path) -> None:
+    """Where the table says "no" the mode is refused, everywhere else it is taken."""
+    said = matrix()[adapter]
+    assert set(said) == set(get_args(Mode))
+    for mode, cell in said.items():
+        assert is_accepted(adapter, mode, tmp_path) == (cell != "no"), (adapter, mode)
+
+
+def test_the_flask_app_has_twelve_lines() -> None:
+    """The first block is a whole app, and as short as the page says."""
+    block = README.partition("```python\n")[2].partition("```")[0]
+    assert len([line for line in block.splitlines() if line]) == 12

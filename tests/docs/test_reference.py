@@ -2,31 +2,99 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import seeother
+import click
+import pytest
+
 from seeother import Policy, SeeOtherError
 from seeother.commands import cli
+from seeother.core.session import Session
+from seeother.flask.verbs import GLOBALS
+from seeother.visit import Visit
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "reference.md").read_text("utf-8")
+DOTTED = re.compile(r"`(?:await )?(seeother(?:\.\w+)+)")
+BASES = {"SeeOtherError", "Refused", "StoreError"}
+EXPORTING = (
+    "seeother",
+    "seeother.flask",
+    "seeother.django",
+    "seeother.testing",
+    "seeother.testing.adapter",
+)
+PROJECTS = "seeother.django."  # below it a project has to be configured first
+
+
+def section(heading: str) -> str:
+    """The text under a heading."""
+    assert f"\n## {heading}\n" in TEXT
+    return TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def rows(heading: str) -> list[list[str]]:
     """The rows of the table under a heading, as lists of cells."""
-    part = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in part.splitlines() if line.startswith("| `")]
+    lines = [line for line in section(heading).splitlines() if line.startswith("| `")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_every_public_name_is_documented() -> None:
-    """What `seeother` exports is in the reference."""
-    source = Path(seeother.__file__).read_text("utf-8")
+def first_names(heading: str) -> list[str]:
+    """What the first cells of a table name, without arguments."""
+    names = (re.match(r"`(?:await )?([\w.]+)", row[0]) for row in rows(heading))
+    return [name[1] for name in names if name]
+
+
+def exported(module: str) -> list[str]:
+    """What a package exports: the names that it imports as themselves."""
+    source = Path(str(import_module(module).__file__)).read_text("utf-8")
     imports = (n for n in ast.parse(source).body if isinstance(n, ast.ImportFrom))
-    names = {alias.asname for node in imports for alias in node.names}
-    assert names
-    assert [name for name in names if name and f"`{name}" not in TEXT] == []
+    return [alias.asname for node in imports for alias in node.names if alias.asname]
+
+
+def errors(of: type[SeeOtherError] = SeeOtherError) -> Iterator[type[SeeOtherError]]:
+    """Every error of the library, apps aside."""
+    for kind in of.__subclasses__():
+        if kind.__module__ in ("seeother.errors", "seeother.visit"):
+            yield kind
+        yield from errors(kind)
+
+
+@pytest.mark.parametrize("module", EXPORTING)
+def test_every_public_name_is_documented(module: str) -> None:
+    """What these packages export is in the reference."""
+    prefix = "" if module == "seeother" else f"{module}."
+    assert exported(module)
+    documented = [n for n in exported(module) if f"`{prefix}{n}" in TEXT or n in BASES]
+    assert documented == exported(module)
+
+
+@pytest.mark.parametrize("name", sorted(set(DOTTED.findall(TEXT))))
+def test_every_dotted_name_exists(name: str) -> None:
+    """What is named with its module can be imported from there."""
+    module, _, last = name.rpartition(".")
+    if name.startswith(PROJECTS) and module != PROJECTS[:-1]:
+        module, last = PROJECTS[:-1], module.rpartition(".")[2]
+    if module == PROJECTS[:-1] and find_spec(f"{module}.{last}"):
+        return
+    assert last in ("errors", "visit", "request") or hasattr(import_module(module), last)
+
+
+def test_the_visit_and_the_session_have_these_names() -> None:
+    """What the reference says of a visit and of a session is there."""
+    known = {*dir(Visit), "form"}
+    assert {n.removeprefix("visit.") for n in first_names("A visit")} <= known
+    assert {n.removeprefix("session.") for n in first_names("A session")} <= set(dir(Session))
+
+
+def test_what_templates_may_call_is_documented() -> None:
+    """Every Jinja global of the Flask adapter has its line."""
+    assert set(GLOBALS) <= set(first_names("In Flask"))
 
 
 def test_every_setting_is_documented() -> None:
@@ -40,17 +108,46 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_errors_are_documented_as_they_are() -> None:
-    """Each listed error has that status and that reason."""
-    for name, status, reason, _when in rows("Errors"):
-        error: type[SeeOtherError] = getattr(seeother, name.strip("`"))
-        assert (str(error.status), f"`{error.reason}`") == (status, reason), name
+    """Each error that there is has its line, with its status and reason, and no other has one."""
+    known = {e.__name__: e for e in errors() if e.__name__ not in BASES}
+    listed = {name.strip("`"): (status, reason) for name, status, reason, _ in rows("Errors")}
+    assert listed == {n: (str(e.status), f"`{e.reason}`") for n, e in known.items()}
+    told = section("Errors").partition("With `resend` true")[2]
+    back = {n for n, e in known.items() if e.resend}
+    assert set(re.findall(r"`([A-Z]\w+)`", told)) == back
 
 
-def test_options_of_the_commands_are_documented() -> None:
-    """Each command and each option of it is there."""
-    listed = {row[0].strip("`") for row in rows("Commands")}
-    for name, command in cli.commands.items():
-        assert f"`seeother {name}`" in TEXT
-        options = {option for param in command.params for option in param.opts}
-        assert {o for o in options if o.startswith("--")} - {"--help"} == listed
-    assert re.search(r"`--port` \| `8000`", TEXT)
+def commands(group: click.Group, path: str = "seeother") -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by what one types."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def options(command: click.Command) -> dict[str, Any]:
+    """The options of a command and their defaults."""
+    found: dict[str, Any] = {}
+    for param in command.params:
+        if isinstance(param, click.Option):
+            found |= dict.fromkeys((*param.opts, *param.secondary_opts), param.default)
+    return {name: default for name, default in found.items() if name.startswith("--")}
+
+
+COMMANDS = dict(commands(cli))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_commands_are_documented_with_their_options(path: str) -> None:
+    """Each command is there; those that serve with a table of options, the others in a line."""
+    command = COMMANDS[path]
+    assert re.search(rf"`{path}[ `]", TEXT)
+    serving = {row[0].strip("`"): row[1].strip("`") for row in rows("Commands that serve")}
+    if "--port" in options(command):
+        known = options(command)
+        assert set(known) == set(serving)
+        assert all(str(known[n]) == serving[n] for n in ("--host", "--port", "--db", "--workers"))
+        return
+    assert all(f"`{name}" in section("Commands that look") for name in options(command))
+    assert options(command)["--store"] in section("Commands that look")

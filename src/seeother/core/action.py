@@ -22,6 +22,7 @@ _AROUND: Final = bytes(range(0x21))
 _INSIDE: Final = re.compile(rb"[\t\n\r]")
 _ABSOLUTE = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:[/\\]{2,}([^/\\?#]*))?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+_WORDS = re.compile(rb"/(?:[\w-]++/?)*+")
 _PLAIN_PATH = re.compile(r"/(?![/\\])[^?#\\]*")
 _PRINTABLE: Final = bytes(range(0x21, 0x7F)).decode()
 _REFERENCES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -89,6 +90,8 @@ def is_own(url: bytes, page: Page | None, *, based: bool) -> bool:
         return True
     if page is None or (based and not _PLAIN_PATH.match(url.decode("latin-1"))):
         return False
+    if _WORDS.fullmatch(url):  # what no parser reads otherwise
+        return url.decode() == page.path and not page.query
     if b"\\" in url or not url.isascii():
         return False
     try:

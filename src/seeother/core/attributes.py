@@ -47,8 +47,8 @@ def attributes(tag: bytes) -> dict[bytes, Attribute]:
     name_end = _TAG_NAME.match(tag)
     for match in _ATTRIBUTES.finditer(tag, name_end.end() if name_end else 0):
         name, double, single, bare = match.group("name", "double", "single", "bare")
-        value = next((text for text in (double, single, bare) if text), b"")
-        found.setdefault(name.lower(), Attribute(resolved(value), *match.span()))
+        value = resolved(double or single or bare or b"")
+        found.setdefault(name.lower(), Attribute(value, *match.span()))
     return found
 
 

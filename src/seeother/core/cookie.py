@@ -41,9 +41,14 @@ def read_cookie(headers: Iterable[bytes], name: bytes) -> bytes | None:
     >>> read_cookie([b"so-3f9a1c=abc", b"so-3f9a1c=evil"], b"so-3f9a1c") is None
     True
     """
-    pairs = (piece.partition(b"=") for piece in _pieces(headers))
-    values = [value for key, equals, value in pairs if equals and key == name]
-    return values[0] if len(values) == 1 else None
+    found = None
+    for piece in _pieces([header for header in headers if name in header]):
+        key, equals, value = piece.partition(b"=")
+        if equals and key == name:
+            if found is not None:
+                return None
+            found = value
+    return found
 
 
 def has_cookies(headers: Iterable[bytes]) -> bool:
@@ -55,8 +60,8 @@ def has_cookies(headers: Iterable[bytes]) -> bool:
     return any(_pieces(headers))
 
 
-def _pieces(headers: Iterable[bytes]) -> Iterator[bytes]:
-    return (piece.strip(_BLANK) for header in headers for piece in header.split(b";"))
+def _pieces(headers: Iterable[bytes]) -> list[bytes]:
+    return [piece.strip(_BLANK) for header in headers for piece in header.split(b";")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ nothing else (invariant I9).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
@@ -30,6 +30,8 @@ from .values import Key, Request
 COOKIE_BYTES: Final = 16
 ECHO_JOINT: Final = "~"
 AHEAD: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")  # the last two: old browsers
+# Hardly ever asked about more than a few names.
+_is_ours: Final = lru_cache(maxsize=64)(known_host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class Greeting:
     @property
     def takes_messages(self) -> bool:
         """May this request take the messages under its mark? Not by HEAD, not ahead of time."""
-        ahead = b",".join(value for name, value in self.request.headers if name in AHEAD).lower()
-        reads = self.request.method == "GET" and not self.unsafe
-        return reads and b"prefetch" not in ahead and b"preview" not in ahead
+        if self.unsafe or self.request.method != "GET":
+            return False
+        ahead = b",".join([value for name, value in self.request.headers if name in AHEAD]).lower()
+        return b"prefetch" not in ahead and b"preview" not in ahead
 
     @property
     def takes_orphans(self) -> bool:
@@ -105,10 +108,10 @@ def greet(request: Request, policy: Policy) -> Greeting:
 
     Raises BadHost (400) or CrossSite (403); after either nothing of the request may be echoed.
     """
-    if sum(name == b"host" for name, _ in request.headers) > 1:
+    if [name for name, _ in request.headers].count(b"host") > 1:
         raise BadHost("two Host headers (RFC 9112 section 3.2)")
     request = _behind_proxies(request, policy)
-    if not known_host(request.host, policy.hosts):
+    if not _is_ours(request.host, policy.hosts):
         raise BadHost(f"host {request.host!r} is not one of {', '.join(policy.hosts or ())}")
     unsafe = is_unsafe(request.method, request.headers, request.query)
     lines = [value for name, value in request.headers if name == b"cookie"]
@@ -119,7 +122,7 @@ def greet(request: Request, policy: Policy) -> Greeting:
     jars = _jars(policy.ring.tags, secure, policy.cookie_name)
     query, mark = cut(policy.ring, request.query, policy.mark, unsafe=unsafe)
     return Greeting(
-        replace(request, query=query),
+        request if query == request.query else replace(request, query=query),
         unsafe,
         verdict,
         jars[0],
@@ -141,7 +144,8 @@ def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> En
     path = (request.root + request.path).encode("utf-8", "surrogateescape")
     canonical = canonical_bytes(request.method, path, request.query, parsed, body, policy.ignored)
     claim_id = request.entropy(16)
-    found = [f.value for f in parsed.items if isinstance(f, Field) and f.name == FIELD.encode()]
+    name = FIELD.encode()
+    found = [f.value for f in parsed.items if f.name == name and isinstance(f, Field)]
     if not found:
         return _unnamed(greeting, canonical, claim_id, policy)
     try:

@@ -63,6 +63,7 @@ FRESH: Final = 10.0
 PAGE_LEASE: Final = 60.0
 TAKE_PATIENCE: Final = 2.0
 TRIES: Final = 3
+NOTHING: Final = Opened()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _run(
     shape = SHAPES[mode]
     raised = Abandon if policy.retry_safe else shape.raised
     try:
-        opened = (yield from _open(entry.greeting)) if surround else Opened()
+        opened = (yield from _open(entry.greeting)) if surround else NOTHING
         handled = yield from Handle(grant, opened)
         verdict = judge_answer(handled)
         if verdict is Verdict.UNDO:
@@ -301,7 +302,7 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     """
     opened = yield from _open(greeting)
     lease_id = greeting.request.entropy(8) if opened.waiting else b""
-    taken = yield from _take(greeting, opened, lease_id, policy)
+    taken = (yield from _take(greeting, opened, lease_id, policy)) if opened.waiting else ()
     try:
         handled = yield from Handle(opened=opened, taken=taken)
     except Exception:
@@ -310,7 +311,7 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
         raise
     kept = record_page(greeting, handled, taken, policy)
     if kept.close is not None:
-        yield from _close(replace(kept.close, lease_id=lease_id), policy)
+        yield from _close(replace(kept.close, lease_id=lease_id) if taken else kept.close, policy)
     return Answer(kept.response, "page", kept.cookies, handled)
 
 
@@ -329,10 +330,10 @@ def _close(close: Close, policy: Policy) -> Flow[None]:
 
 
 def _open(greeting: Greeting) -> Flow[Opened]:
-    orphans = greeting.takes_orphans and (greeting.hinted or greeting.sid is not None)
+    orphans = (greeting.hinted or greeting.sid is not None) and greeting.takes_orphans
     nothing = greeting.mark is None and greeting.sid is None and not orphans
     if nothing or (greeting.visitor is None and greeting.sid is None):
-        return Opened()
+        return NOTHING
     return (
         yield from Open(
             greeting.visitor_id,
@@ -347,9 +348,10 @@ def _open(greeting: Greeting) -> Flow[Opened]:
 def _take(
     greeting: Greeting, opened: Opened, lease_id: bytes, policy: Policy
 ) -> Flow[tuple[Taken, ...]]:
-    if not opened.waiting or greeting.visitor_id is None:
+    visitor_id = greeting.visitor_id
+    if visitor_id is None:
         return ()
-    take = Take(greeting.visitor_id, opened.waiting, lease_id, PAGE_LEASE)
+    take = Take(visitor_id, opened.waiting, lease_id, PAGE_LEASE)
     try:
         reply = yield from insist(take, min(policy.patience, TAKE_PATIENCE))
     except StoreError:

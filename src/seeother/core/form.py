@@ -15,6 +15,7 @@ stand for it, and the fingerprint can only be finer than it needs to be, never c
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from ..errors import BadForm, TooLarge, UnsupportedForm
@@ -68,6 +69,8 @@ def _unescape(raw: bytes) -> bytes:
     raw = raw.replace(b"+", b" ")
     if b"%" not in raw:
         return raw
+    if len(raw) <= _STEP:
+        return unquote_to_bytes(raw)
     steps: list[bytes] = []
     start = 0
     while start < len(raw):
@@ -92,7 +95,8 @@ def read_form(content_type: str, body: bytes, limits: Limits | None = None) -> P
     """
     if not body and not content_type.strip():
         return Parsed((), canonical=True)
-    media_type, parameters = _content_type(content_type)
+    plain = content_type in _READERS  # as browsers say it
+    media_type, parameters = (content_type, {}) if plain else _content_type(content_type)
     reader = _READERS.get(media_type)
     if reader is None:
         raise UnsupportedForm(f"the body is {media_type}, which is no form")
@@ -230,10 +234,15 @@ def canonical_bytes(  # noqa: PLR0917 - the parts of a request in their usual or
     True
     """
     if parsed is not None and parsed.canonical:
-        kind, content = b"items", b"".join(_encoded(parsed.items, frozenset(map(_raw, ignore))))
+        kind, content = b"items", b"".join(_encoded(parsed.items, _raw_names(frozenset(ignore))))
     else:
         kind, content = b"body", hashlib.sha256(raw_body).digest()
     return _frame(_raw(method), _raw(path), _raw(query), kind, content)
+
+
+@lru_cache(maxsize=16)
+def _raw_names(names: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(map(_raw, names))
 
 
 def _encoded(items: Iterable[Item], ignore: Collection[bytes]) -> Iterator[bytes]:
@@ -263,7 +272,7 @@ def _is_click(x: Field, y: Item) -> bool:
 
 def _frame(*parts: bytes) -> bytes:
     """Each part after its length in eight bytes: no part can pass for another."""
-    return b"".join(piece for part in parts for piece in (len(part).to_bytes(8, "big"), part))
+    return b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
 
 
 def _lf(raw: bytes) -> bytes:
@@ -271,4 +280,4 @@ def _lf(raw: bytes) -> bytes:
 
 
 def _raw(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

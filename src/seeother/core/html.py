@@ -28,9 +28,16 @@ from typing import Final
 from .action import Page
 from .planting import HOLD, FormTag, Known, Plantable, Walk
 
-__all__ = ["HOLD", "FormTag", "Page", "Plantable", "Planter", "plant"]
+__all__ = ["HOLD", "UNREAD", "FormTag", "Page", "Plantable", "Planter", "plant"]
+
+UNREAD: Final = 1 << 20  # bytes that are kept to be read later at most
 
 _FORM: Final = re.compile(rb"<form[\t\n\f\r />]", re.IGNORECASE)
+_FORM_END: Final = b"</form>"
+# What may become the start of a form when more bytes come.
+_CUT_OFF: Final = re.compile(rb"<(?:f(?:o(?:r(?:m)?)?)?)?\Z", re.IGNORECASE)
+# What may be a form, or tell about forms that stand before it.
+_LATER: Final = (b"<form", b"<base", b"formaction")
 
 
 class Planter:
@@ -49,18 +56,49 @@ class Planter:
 
     def __init__(self, field: Plantable, *, page: Page | None = None) -> None:
         self._walk = Walk(field, page, Known())
-        self._fed = 0
+        self._fed = 0  # to the walk
+        self._unread: list[bytes] = []
+        self._unread_size = 0
+        self._sent = 0  # of what the walk will release
+        self._tail = b""
 
     def feed(self, data: bytes) -> bytes:
         """Take a chunk; returns the bytes that are ready, all but the last `HOLD` of what came."""
-        self._fed += len(data)
-        self._walk.feed(data)
-        return self._walk.release(self._fed)
+        data, self._tail = self._tail + data, b""
+        if self._walk.settled and not _FORM.search(data):
+            return self._pass(data)
+        # Most pages have their forms at the top and their length below: no need to read on there.
+        head, end, rest = data.rpartition(_FORM_END)
+        if not (end and rest):
+            return self._read(data)
+        return self._read(head + end) + self.feed(rest)
 
     def close(self) -> bytes:
         """End the page; returns the bytes that were held back."""
-        self._walk.feed(b"", final=True)
-        return self._walk.release()
+        return self._tail if self._walk.settled else self._read(b"", final=True)
+
+    def _pass(self, data: bytes) -> bytes:
+        """Hand on what holds no form and is in none; it is read as soon as a form comes."""
+        cut = _CUT_OFF.search(data, max(0, len(data) - len(b"<form")))
+        if cut:
+            data, self._tail = data[: cut.start()], cut[0]
+        self._unread.append(data)
+        self._unread_size += len(data)
+        if self._unread_size > UNREAD:
+            self._read(b"")
+        return data
+
+    def _read(self, data: bytes, *, final: bool = False) -> bytes:
+        """Walk through what was handed on unread, then through this, and return what is ready."""
+        self._sent += self._unread_size
+        self._fed += self._unread_size + len(data)
+        data = b"".join((*self._unread, data))
+        self._unread, self._unread_size = [], 0
+        self._walk.feed(data, final=final)
+        ready = self._walk.release(None if final else self._fed)
+        known = min(self._sent, len(ready))
+        self._sent -= known
+        return ready[known:]
 
 
 def plant(html: bytes, field: Plantable, *, page: Page | None = None) -> bytes:
@@ -85,5 +123,12 @@ def plant(html: bytes, field: Plantable, *, page: Page | None = None) -> bytes:
 
 def _walked(html: bytes, field: Plantable, page: Page | None, known: Known) -> bytes:
     walk = Walk(field, page, known)
-    walk.feed(html, final=True)
+    end = html.rfind(_FORM_END) + len(_FORM_END)
+    after = html[end:].lower()
+    if end < len(_FORM_END) or any(word in after for word in _LATER):
+        end = len(html)
+    walk.feed(html[:end])
+    if walk.settled:
+        return walk.release(end) + html[end:]
+    walk.feed(html[end:], final=True)
     return walk.release()

@@ -55,8 +55,7 @@ def cut(ring: Keyring, query: bytes, name: str | None, *, unsafe: bool) -> Cut:
     `unsafe`: a bare `so` is ours only on a request that may change something. Of several marks the
     last one counts.
     """
-    bare = (name or "").encode()
-    if name is None or bare not in query:
+    if not query or name is None or (bare := name.encode()) not in query:
         return Cut(query, None)
     kept: list[bytes] = []
     receipt = None
@@ -89,6 +88,8 @@ def strip(location: str, name: str | None, ring: Keyring) -> str:
     >>> strip(add("/list?page=2#end", "so", sign(ring, b"12345678")), "so", ring)
     '/list?page=2#end'
     """
+    if "?" not in location:
+        return location
     url, hash_, fragment = location.partition("#")
     path, _, before = url.partition("?")
     after = cut(ring, before.encode(), name, unsafe=True).query.decode()

@@ -17,8 +17,7 @@ interest is not kept at all, so an image of a megabyte in an attribute costs not
 
 import re
 import string
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from .attributes import ATTRIBUTE, SPACE
@@ -35,8 +34,7 @@ INTERESTING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A start or end tag: `name` in lower case, `raw` as it stands in the document.
 
     A tag longer than `LONGEST` comes with an empty `raw`, after its bytes: too late to change it.
@@ -106,14 +104,30 @@ _FIRST_LETTERS = "".join(sorted({name[0] + name[0].upper() for name in INTERESTI
 _OTHER_LETTERS = bytes(
     letter for letter in string.ascii_letters.encode() if letter not in _FIRST_LETTERS
 )
-# Tags of no interest, and all text between them. The middle alternative is what most tags look
-# like, the last one is the whole grammar.
+
+
+def _other_second_letter() -> bytes:
+    """A first letter of an interesting name, before a second one that none of them has."""
+    seconds: dict[str, str] = {}
+    for name in INTERESTING:
+        seconds[name[0]] = seconds.get(name[0], "") + name[1] + name[1].upper()
+    rules = (f"[{first}{first.upper()}](?![{two}])" for first, two in sorted(seconds.items()))
+    return "|".join(rules).encode()
+
+
+# Tags of no interest, all text between them, and text elements that stand whole in a chunk with no
+# `<` in them. Of the three ways in which a tag may end the middle one is what most look like, the
+# last one is the whole grammar.
 _DULL = re.compile(
-    rb"(?:[^<]*+</?+(?:[%b]|(?!(?:%b)[%b/>])[%b])[a-zA-Z0-9]*+"
-    rb"(?>>|(?:[ \n][a-zA-Z:-]++=\"[^\"]*+\")++ ?/?>|[^%b/>]*+%b))*+[^<]*+"
-    % (_OTHER_LETTERS, _NAMES, SPACE, _FIRST_LETTERS, SPACE, _TO_THE_END)
+    rb"(?:[^<]*+<(?:/?+(?:[%b]|%b|(?!(?:%b)[%b/>])[%b])[a-zA-Z0-9]*+"
+    rb"(?>>|(?:[ \n][a-zA-Z:-]++=\"[^\"]*+\")++ ?/?>|[^%b/>]*+%b)"
+    rb"|(title|textarea|style|script)(?:[ \n][a-zA-Z:-]++(?:=\"[^\"]*+\")?+)*+>[^<]*+</\1>))*+"
+    rb"[^<]*+"
+    % (_OTHER_LETTERS, _other_second_letter(), _NAMES, SPACE, _FIRST_LETTERS, SPACE, _TO_THE_END)
 )
-_REST = re.compile(_TO_THE_END)
+# A tag that stands whole in a chunk and does not close itself: one of interest, or any.
+_WHOLE = re.compile(rb"</?+(%b)(?=[%b/>])%b(?<!/>)" % (_NAMES, SPACE, _TO_THE_END))
+_WHOLE_ANY = re.compile(rb"</?+([a-zA-Z][^%b/>]*+)%b(?<!/>)" % (SPACE, _TO_THE_END))
 _TEXT = re.compile(rb"[^<]*+")
 _MARKUP = re.compile(
     rb"<(?:(?P<tag>/?+[a-zA-Z][^%b/>]*+)|(?P<comment>!--)(?P<empty>-?>)?|(?P<cdata>!\[CDATA\[)"
@@ -211,41 +225,47 @@ class Tokenizer:
 
     # -- from text to the next piece of markup
 
-    def _to_markup(self, final: bool) -> Iterator[bytes | Tag]:
+    def _to_markup(self, final: bool) -> Iterable[bytes | Tag]:
         dull = (_TEXT if self.islands else _DULL).match(self._data, self._at)
         start = dull.end() if dull else self._at
         short = len(self._data) - start <= _NAME_LENGTH + 2
         if short and not final and _UNDECIDED.fullmatch(self._data, start):
-            yield self._take_until(start, final)
-            return
-        yield self._take(start)
+            return (self._take_until(start, final),)
+        text = self._take(start)
+        whole = (_WHOLE_ANY if self.islands else _WHOLE).match(self._data, start)
+        if whole is not None and whole.end() - start < LONGEST:
+            return text, self._whole_tag(whole[1], whole.end())
+        return text, self._odd_markup(start)
+
+    def _whole_tag(self, name: bytes, end: int) -> Tag:
+        raw = self._take(end)
+        self._name, self._closing = name[:_NAME_LENGTH].lower(), raw[1:2] == b"/"
+        self._open_text()
+        return Tag(self._name, raw, self._closing, self_closing=False)
+
+    def _odd_markup(self, start: int) -> bytes:
+        """What is no whole tag: a comment, a tag that goes on in the next chunk, a lone `<`."""
         found = _MARKUP.match(self._data, start)
         if found is None:
-            yield self._take(min(start + 1, len(self._data)))  # a `<` that is text, or the end
-        elif found["tag"]:
-            yield from self._open_tag(found.end())
-        elif found["bogus"] or (found["cdata"] and not self.islands.takes_cdata):
+            return self._take(min(start + 1, len(self._data)))  # a `<` that is text, or the end
+        if found["tag"]:
+            return self._open_tag(found.end())
+        if found["bogus"] or (found["cdata"] and not self.islands.takes_cdata):
             self._stretch = b"bogus comment"
-            yield self._take(start + 2)
-        else:
-            self._stretch = b"cdata" if found["cdata"] else b"" if found["empty"] else b"comment"
-            yield self._take(found.end())
+            return self._take(start + 2)
+        self._stretch = b"cdata" if found["cdata"] else b"" if found["empty"] else b"comment"
+        return self._take(found.end())
 
-    def _open_tag(self, name_end: int) -> Iterator[bytes | Tag]:
-        rest = _REST.match(self._data, name_end)
+    def _open_tag(self, name_end: int) -> bytes:
+        """A tag that has to be read byte by byte."""
         head = self._take(name_end)
         self._state, self._size = "tag name", len(head)
         self._closing = head.startswith(b"</")
         self._name = head.lstrip(b"</")[:_NAME_LENGTH].lower()
         if not (self.islands or self._name in _INTERESTING):
-            yield head
-            return
+            return head
         self._kept = [head]
-        # The short way, for most; whether a tag closes itself is seen on the long way only.
-        if rest and rest.end() - name_end < LONGEST - len(head) and rest[0][-2:] != b"/>":
-            self._kept.append(self._take(rest.end()))
-            self._state = _END
-            yield self._close_tag()
+        return b""
 
     # -- through a tag
 
@@ -278,12 +298,15 @@ class Tokenizer:
     def _close_tag(self) -> bytes | Tag:
         self_closing = self._state == _END_SELF_CLOSING
         self._state = ""
-        if not self._closing and not self.islands.foreign and self._holds_text(self._name):
-            self._stretch, self._escaped = self._name, 0
+        self._open_text()
         if self._kept is None:
             return b""
         raw, self._kept = b"".join(self._kept), None
         return Tag(self._name, raw, self._closing, self_closing)
+
+    def _open_text(self) -> None:
+        if not self._closing and not self.islands.foreign and self._holds_text(self._name):
+            self._stretch, self._escaped = self._name, 0
 
     def _holds_text(self, name: bytes) -> bool:
         if name == b"noscript":

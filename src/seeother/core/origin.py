@@ -21,6 +21,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Self
 from urllib.parse import unquote_to_bytes
 
@@ -56,6 +57,7 @@ class Origin:
     port: str = ""
 
     @classmethod
+    @lru_cache(maxsize=64)
     def parse(cls, text: str) -> Self | None:
         """Read `scheme://host[:port]` and nothing after it; None where it is anything else."""
         found = _ORIGIN.fullmatch(text)
@@ -136,7 +138,11 @@ def judge(
     ...       trusted=["https://idp.example /saml/acs"], path="/saml/acs", cookies=False)
     <Verdict.PASS_TRUSTED: 'pass-trusted'>
     """
-    facts = (site, _sender(origin, own, trusted, path), cookies)
+    return _decide(site, _sender(origin, own, trusted, path), cookies)
+
+
+@lru_cache(maxsize=64)
+def _decide(*facts: object) -> Verdict:
     return next(verdict for *row, verdict in TABLE if _fits(row, facts))
 
 
@@ -179,8 +185,11 @@ def is_unsafe(method: str, headers: Headers, query: bytes = b"") -> bool:
     if method not in SAFE_METHODS:
         return True
     # WSGI cannot tell `_` from `-` in a header's name, so the app may see either as the override.
-    if any(name.lower().replace(b"_", b"-") in _OVERRIDES for name, _ in headers):
+    names = b"\n".join([name for name, _ in headers]).lower()
+    if b"method" in names and not _OVERRIDES.isdisjoint(names.replace(b"_", b"-").split(b"\n")):
         return True
+    if b"_method" not in query and b"%" not in query:
+        return False
     return any(_field_name(pair) == b"_method" for pair in re.split(rb"[&;]", query))
 
 

@@ -4,6 +4,7 @@ A `Walk` reads the pieces of the tokenizer, keeps the few things that decide abo
 a form back while it is undecided. What may be planted where is told in `html`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -18,6 +19,8 @@ __all__ = ["HOLD", "FormTag", "Known", "Plantable", "Walk"]
 
 HOLD: Final = 1 << 16  # bytes of a page that are held back at most
 
+# In a control that says something about forms: `form`, `formaction`, our field, or a reference.
+_TELLING: Final = re.compile(rb"form|&|%b" % FIELD.encode(), re.IGNORECASE)
 _SAME_WINDOW: Final = frozenset({b"", b"_self", b"_top", b"_parent"})
 _ENCTYPES: Final = frozenset({b"multipart/form-data", b"text/plain"})
 _URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -133,6 +136,11 @@ class Walk:
             self.pending.index = 0
         return ready
 
+    @property
+    def settled(self) -> bool:
+        """Is all that was fed understood, and nothing of it held back?"""
+        return self.pending is None and self.noscript is None and self.markup.between
+
     def _text(self, piece: bytes) -> None:
         self.seen += len(piece)
         if self.noscript is None:
@@ -191,6 +199,8 @@ class Walk:
 
     def control(self, tag: Tag) -> None:
         """An input or a button: it may be our field, or send a form elsewhere."""
+        if not _TELLING.search(tag.raw):
+            return
         found = {name: attribute.value for name, attribute in attributes(tag.raw).items()}
         owner, action = found.get(b"form"), found.get(b"formaction")
         if action is not None:

@@ -109,7 +109,7 @@ def record_page(
     greeting: Greeting, handled: Handled, taken: tuple[Taken, ...], policy: Policy
 ) -> PageRecord:
     """The answer of a request that claimed nothing, and what has to be written for it."""
-    ids = tuple(one.receipt for one in taken)
+    ids = tuple([one.receipt for one in taken])
     if handled.final:
         response = _guarded(handled.response, handled, handled.cookies)
         return PageRecord(response, Close(unshown=ids) if ids else None, handled.cookies)
@@ -120,10 +120,10 @@ def record_page(
         response, shown = handled.response, handled.shown
         receipt = _receipt(greeting, policy, handled.flashes) if handled.flashes else None
         cookies = _hint(greeting, receipt) or _unhint(greeting, taken, shown=shown)
-    cookies = (*handled.cookies, *cookies)
-    close = Close(handled.session, receipt, ids if shown else (), () if shown else ids)
-    needed = handled.session is not None or receipt is not None or ids
-    return PageRecord(_guarded(response, handled, cookies), close if needed else None, cookies)
+    cookies, close = (*handled.cookies, *cookies), None
+    if handled.session is not None or receipt is not None or ids:
+        close = Close(handled.session, receipt, ids if shown else (), () if shown else ids)
+    return PageRecord(_guarded(response, handled, cookies), close, cookies)
 
 
 def _moved(
@@ -203,7 +203,8 @@ def _local(location: str, greeting: Greeting) -> str | None:
         found = safe_target(location, base=request.url)
     except UnsafeTarget:
         return None
-    path = found.removeprefix(str(Origin.parse(request.origin))).partition("#")[0].partition("?")[0]
+    here = "" if found[0] in "/?#" else str(Origin.parse(request.origin))
+    path = found.removeprefix(here).partition("#")[0].partition("?")[0]
     inside = path in ("", request.root) or path.startswith(request.root + "/")
     return found if inside else None
 
@@ -271,4 +272,9 @@ def _unhint(greeting: Greeting, taken: tuple[Taken, ...], *, shown: bool) -> tup
     """The hint goes with the message that it announced; a page that found none leaves it."""
     if not (greeting.hinted and taken and shown):
         return ()
-    return (SetCookie.expired(greeting.names.hint, secure=greeting.secure),)
+    return _expired(greeting.names.hint, greeting.secure)
+
+
+@cache
+def _expired(name: str, secure: bool) -> tuple[SetCookie, ...]:
+    return (SetCookie.expired(name, secure=secure),)

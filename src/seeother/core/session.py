@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from .values import Changes, Update
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def dump_json(value: Any) -> bytes:
     """The default codec: compact JSON in UTF-8; lone surrogates survive, as `loads` reads them."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _COMPACT.encode(value).encode("utf-8", "surrogatepass")
 
 
 class Session(MutableMapping[str, Any]):

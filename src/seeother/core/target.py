@@ -60,6 +60,13 @@ GRAMMAR: Final = {
 }
 
 
+# All rules of a part at once: most targets break none.
+_FORBIDDEN: Final = {
+    part: re.compile("|".join(f"(?:{forbidden.pattern})" for _, forbidden in rules))
+    for part, rules in GRAMMAR.items()
+}
+
+
 class _Url(NamedTuple):
     """A URL cut at its delimiters (RFC 3986 appendix B); query and fragment keep theirs."""
 
@@ -110,14 +117,17 @@ def safe_target(raw: str, *, base: str, hosts: Collection[str] = ()) -> str:
     _visible(raw)
     url = _split(_escape(raw))
     for part, text in zip(_Url._fields, url, strict=True):
-        _obey(part, text)
+        if text and part in GRAMMAR:
+            _obey(part, text)
     if not url.scheme:
         return url.path + url.query + url.fragment
     return f"{_reachable(url, base, hosts)}{url.path or '/'}{url.query}{url.fragment}"
 
 
 def _obey(part: str, text: str) -> None:
-    for rule, forbidden in GRAMMAR.get(part, ()):
+    if not _FORBIDDEN[part].search(text):
+        return
+    for rule, forbidden in GRAMMAR[part]:
         if found := forbidden.search(text):
             # Only what broke the rule is shown: a query may hold what no log should.
             raise UnsafeTarget(f"{rule}: {found.group()!a} at {found.start()}")
@@ -131,6 +141,8 @@ def _visible(raw: str) -> None:
 
 
 def _escape(text: str) -> str:
+    if text.isascii():
+        return text
     return re.sub(r"[^\x00-\x7f]+", lambda m: quote(m[0], errors="surrogatepass"), text)
 
 

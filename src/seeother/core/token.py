@@ -44,6 +44,7 @@ HEADERS: Final = 0b0100
 EDITS: Final[tuple[OnEdit, ...]] = ("new", "confirm", "refuse")
 SKEW: Final = 300
 HEAD: Final = Struct(">BBI16s")  # version and flags, kid, issued, nonce
+START: Final = Struct(">BBI")  # the same without the nonce
 NONCE: Final = 16
 WHOLE: Final = Struct(f"{HEAD.size}s{T1}s{T2}s")  # head, t1, t2
 FIELD: Final = "so_token"
@@ -135,12 +136,10 @@ def verify(
     if raw is None:
         raise BadToken("not 56 canonical base64url characters")
     head, t1, t2 = WHOLE.unpack(raw)
-    flags, kid, issued, _ = HEAD.unpack(head)
+    flags, kid, issued = START.unpack_from(raw)
     if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
         raise BadToken("a version or a flag that this release does not know")
-    key = None
-    for scope in scopes:
-        key = key or _signer(ring, kid, head + t2 + scope.encode(), t1)
+    key = _signer(ring, kid, head + t2, t1, scopes)
     if key is None:
         raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
     if issued > now + SKEW:
@@ -150,8 +149,11 @@ def verify(
     return Token(key, issued, head, flags & 0x0F, t2)
 
 
-def _signer(ring: Keyring, kid: int, signed: bytes, t1: bytes) -> SigningKey | None:
-    for key in ring.keys:
-        if key.kid == kid and compare_digest(t1, key.form_tag(signed)):
-            return key
+def _signer(
+    ring: Keyring, kid: int, signed: bytes, t1: bytes, scopes: tuple[str, ...]
+) -> SigningKey | None:
+    for scope in scopes:
+        for key in ring.keys:
+            if key.kid == kid and compare_digest(t1, key.form_tag(signed + scope.encode())):
+                return key
     return None

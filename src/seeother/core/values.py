@@ -18,6 +18,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 Category = str
 Kind = Literal["accepted", "rejected"]
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_ASCII: Final = json.JSONEncoder(separators=(",", ":"))
+
 ACCEPTED: Final[Kind] = "accepted"
 REJECTED: Final[Kind] = "rejected"
 
@@ -42,7 +45,10 @@ class Request:
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
     @property
     def origin(self) -> str:
@@ -66,8 +72,10 @@ class Response:
 
     def header(self, name: bytes) -> str | None:
         """The first value of a header as text, or None."""
-        found = next((value for key, value in self.headers if key == name), None)
-        return None if found is None else text_of(found)
+        for key, value in self.headers:
+            if key == name:
+                return text_of(value)
+        return None
 
 
 def text_of(value: bytes) -> str:
@@ -201,7 +209,7 @@ def pack_outcome(outcome: Outcome) -> bytes:
     headers = [[k.decode("latin-1"), v.decode("latin-1")] for k, v in outcome.headers]
     receipt = outcome.receipt.hex() if outcome.receipt else None
     row = [outcome.kind[0], outcome.status, outcome.location, receipt, headers]
-    return json.dumps(row, separators=(",", ":")).encode()
+    return _ASCII.encode(row).encode()
 
 
 def unpack_outcome(data: bytes) -> Outcome:
@@ -219,7 +227,7 @@ def unpack_outcome(data: bytes) -> Outcome:
 def pack_messages(messages: tuple[Flash, ...]) -> bytes:
     """Messages as the bytes that a receipt keeps."""
     rows = [[m.text, m.category, m.link] for m in messages]
-    return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
+    return _JSON.encode(rows).encode()
 
 
 def unpack_messages(data: bytes) -> tuple[Flash, ...]:

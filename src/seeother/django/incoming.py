@@ -71,7 +71,7 @@ def _is_trusted_subdomain(origin: str) -> bool:
 
 def read_form(django: HttpRequest, request: Request, policy: Policy) -> bytes:
     """The whole form; Django gets it again. Raises what `Body` raises."""
-    body = Body(request, policy.max_body, framed=isinstance(django, ASGIRequest))
+    body = Body(request, policy.max_body, framed=_is_framed(django, request))
     stateful: Any = django
     stream = stateful._stream  # noqa: SLF001 - `request.read()` would count as reading it
     try:
@@ -80,8 +80,19 @@ def read_form(django: HttpRequest, request: Request, policy: Policy) -> bytes:
     except OSError as error:
         raise BadForm("the form ended before its end") from error
     whole = body.whole()
-    stateful._stream = BytesIO(whole)  # noqa: SLF001
+    if stream.seekable():
+        stream.seek(0)
+    else:
+        stateful._stream = BytesIO(whole)  # noqa: SLF001
     return whole
+
+
+def _is_framed(django: HttpRequest, request: Request) -> bool:
+    """Does the server say where a body ends that has no length (HTTP/2, chunks)?"""
+    if not isinstance(django, ASGIRequest):  # Django reads none without a Content-Length
+        return False
+    chunked = request.header(b"transfer-encoding") is not None
+    return chunked or not str(django.scope.get("http_version", "1.1")).startswith("1")
 
 
 def unmark(django: HttpRequest, visit: Visit) -> None:

@@ -43,7 +43,10 @@ class SeeOtherMiddleware:
             markcoroutinefunction(cast("Any", self))
 
     def __call__(self, request: HttpRequest) -> Answered:
-        """One request."""
+        """One request; a second layer of it does nothing."""
+        if visit_of(request) is not None:
+            inner: Answered = self.get_response(request)
+            return inner
         if self._is_async:
             return self._acall(request)
         return Exchange(request, current()).run(self.get_response)

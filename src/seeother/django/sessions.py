@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -131,6 +131,35 @@ class SessionStore(SessionBase):
     async def acycle_key(self) -> None:
         """The same for async views."""
         await sync_to_async(self.cycle_key)()
+
+    # What Django has not ---------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self.keys()))
+
+    def rotate(self) -> None:
+        """Go on under a new key; to be called when somebody signs in or out."""
+        self.cycle_key()
+
+    def change(self, name: str, fn: Callable[[Any], Any], default: Any = None) -> Any:
+        """Replace a value by `fn(value)`, exactly, also if others change it at the same time.
+
+        It is written at once. `fn` may run more than once; returns the new value.
+        """
+        blank, seen = self._codec().dumps(default), list[bytes]()
+
+        def update(stored: bytes | None) -> bytes:
+            before = self._codec().loads(blank if stored is None else stored)
+            seen.append(self._codec().dumps(fn(before)))
+            return seen[-1]
+
+        if self.session_key is None or not self.exists(self.session_key):
+            self.create()
+        write = SessionWrite(_id(str(self.session_key)), Changes(updates=((name, update),)))
+        _write(lambda work: work.close(Close(session=write)))
+        self._rows[name] = seen[-1]
+        self[name] = self._codec().loads(seen[-1])
+        return self[name]
 
     @classmethod
     def clear_expired(cls) -> None:

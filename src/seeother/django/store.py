@@ -16,7 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, cast
 
-from django.db import connections
+from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..core import ops
@@ -46,11 +46,14 @@ class DjangoStore(WorkStore):
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
-        """Django's connection for this thread, open."""
+        """Django's connection for this thread, open. Raises StoreDown where it cannot be."""
         connection: BaseDatabaseWrapper = connections[self.alias]
         if connection.vendor != VENDOR:
             raise PolicyError(f"the ledger needs SQLite; {self.alias!r} is {connection.vendor}")
-        connection.ensure_connection()
+        try:
+            connection.ensure_connection()
+        except Error as error:
+            raise StoreDown(f"{type(error).__name__}: {error}") from error
         return connection
 
     @property
@@ -80,6 +83,9 @@ class DjangoStore(WorkStore):
                         return
                     self.raw.execute(schema.WRITE_META, ("retention", str(self.retention)))
         self._prepared.add(name)
+
+    def shut(self) -> None:
+        """Nothing is ours to close."""
 
     def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
         """Prolong a lease; the heart beats on a thread of its own and leaves no connection open."""

@@ -31,7 +31,7 @@ from .sqlite import SQLiteStore
 
 T = TypeVar("T")
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 NAP: Final = 0.01
 SHOWN: Final = 8
 STATES: Final = "SELECT state, count(*) FROM so_ledger GROUP BY state"
@@ -170,7 +170,7 @@ def _in_question(row: Row, now: float) -> bool:
 
 
 def _insist(store: SQLiteStore, job: Callable[[SQLWork], T]) -> T:
-    """Write, as soon as nobody else does. Raises StoreBusy after ten seconds."""
+    """Write, as soon as nobody else does. Raises StoreBusy after five seconds."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with store.writing() as work:

@@ -1,0 +1,24 @@
+"""Where the views are."""
+
+from django.contrib import admin
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.order, name="order"),
+    path("done/", views.done, name="done"),
+    path("raising/", views.raising),
+    path("hooking/", views.hooking),
+    path("doomed/", views.doomed),
+    path("alone/", views.alone),
+    path("hook/", views.hook),
+    path("stream/", views.stream),
+    path("guess/", views.guess),
+    path("verbs/", views.verbs),
+    path("crash/", views.crash),
+    path("ordering/", views.Ordering.as_view()),
+    path("plain/", views.Plain.as_view()),
+    path("async/", views.aorder),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,185 @@
+"""Views as the tutorials have them."""
+
+import os
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template import engines
+from django.template.response import TemplateResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import CreateView
+
+from seeother.django import SeeOtherFormMixin, repeat, see_other, seeother_exempt
+
+from .models import Order
+
+PAGE = """<!doctype html><title>Shop</title>
+{% for message in messages %}<p class="{{ message.tags }}">{{ message }}</p>{% endfor %}
+<form method="post">{% csrf_token %}{{ form }}<input name="name"><button>Order</button></form>"""
+SENT: list[str] = []
+
+
+def page(request: HttpRequest, **context: Any) -> HttpResponse:
+    """The one page of the shop."""
+    found = messages.get_messages(request)
+    template = engines["django"].from_string(PAGE)
+    return HttpResponse(template.render({"messages": found, **context}, request))
+
+
+def order(request: HttpRequest) -> HttpResponseBase:
+    """Post, redirect, get."""
+    if request.method != "POST":
+        return page(request)
+    name = request.POST["name"]
+    if not name:
+        return page(request)
+    Order.objects.create(name=name)
+    messages.success(request, f"Saved {name}.")
+    return redirect("done")
+
+
+def done(request: HttpRequest) -> HttpResponse:
+    """Where an order lands."""
+    return page(request)
+
+
+def raising(request: HttpRequest) -> HttpResponseBase:
+    """It raises after its insert, as long as there is something to raise."""
+    if request.method != "POST":
+        return page(request)
+    Order.objects.create(name=request.POST["name"])
+    messages.success(request, "This never happened.")
+    what = request.POST.get("raise", "")
+    if what and SENT:
+        SENT.pop()
+        raise {"404": Http404, "500": RuntimeError}[what]("after the insert")
+    return redirect("done")
+
+
+def hooking(request: HttpRequest) -> HttpResponseBase:
+    """It sends a mail when the order is committed; the second hook fails."""
+    if request.method != "POST":
+        return page(request)
+    made = Order.objects.create(name=request.POST["name"])
+    transaction.on_commit(lambda: SENT.append(f"{made} {transaction.get_connection().in_atomic_block}"))
+    transaction.on_commit(lambda: SENT.append(str(1 / 0)))
+    return redirect("done")
+
+
+def doomed(request: HttpRequest) -> HttpResponseBase:
+    """It asks for a rollback, and answers all the same."""
+    if request.method != "POST":
+        return page(request)
+    Order.objects.create(name=request.POST["name"])
+    transaction.set_rollback(True)
+    return redirect("done")
+
+
+@transaction.non_atomic_requests
+def alone(request: HttpRequest) -> HttpResponseBase:
+    """It commits by itself."""
+    SENT.append(f"atomic: {transaction.get_connection().in_atomic_block}")
+    response = order(request)
+    if request.POST.get("raise"):
+        raise RuntimeError("after the commit")
+    return response
+
+
+@csrf_exempt
+def hook(request: HttpRequest) -> HttpResponse:
+    """A webhook: from anywhere."""
+    Order.objects.create(name=request.POST.get("name", "hook"))
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@seeother_exempt
+@csrf_exempt
+def stream(request: HttpRequest) -> HttpResponse:
+    """It reads the request by itself, and knows duplicates by itself."""
+    Order.objects.create(name=request.read().decode()[:40])
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def guess(request: HttpRequest) -> HttpResponseBase:
+    """The guessing game: the message goes through the session."""
+    if request.method == "POST":
+        number = int(request.POST["name"])
+        words = "low" if number < 42 else "high" if number > 42 else ""
+        request.session["message"] = f"Your guess was too {words}" if words else "Congratulations!"
+        return redirect(request.path)
+    text = request.session.get("message", "")
+    if text:
+        del request.session["message"]
+    return page(request, form=text)
+
+
+def verbs(request: HttpRequest) -> HttpResponseBase:
+    """The verbs of seeother."""
+    if request.method != "POST":
+        return page(request)
+    if request.POST["name"] == "repeat":
+        return repeat("order")
+    Order.objects.create(name=request.POST["name"])
+    return see_other("done", flash=("Thank you.", "warning"))
+
+
+def crash(request: HttpRequest) -> HttpResponseBase:
+    """The process dies between the insert and the commit, the first time."""
+    if request.method != "POST":
+        return page(request)
+    Order.objects.create(name=request.POST["name"])
+    if not os.environ.get("SHOP_SURVIVES"):
+        os._exit(9)
+    return redirect("done")
+
+
+class OrderForm(forms.ModelForm[Order]):
+    """Names are short, and there is a password that nobody keeps."""
+
+    password = forms.CharField(required=False)
+
+    class Meta:
+        model = Order
+        fields = ("name",)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("name") == "nobody":
+            raise forms.ValidationError("There is no such thing.")
+        return cleaned
+
+
+class Ordering(SeeOtherFormMixin, CreateView[Order, OrderForm]):
+    """A generic view whose rejected form comes back by GET."""
+
+    model = Order
+    form_class = OrderForm
+    success_url = "/done/"
+
+    def render_to_response(self, context: dict[str, Any], **_kwargs: Any) -> TemplateResponse:
+        template = engines["django"].from_string(PAGE.replace('<input name="name">', ""))
+        return TemplateResponse(self.request, template, context)
+
+
+class Plain(CreateView[Order, OrderForm]):
+    """The same as everybody has it: rejected input is answered in place, with status 200."""
+
+    model = Order
+    form_class = OrderForm
+    success_url = "/done/"
+    render_to_response = Ordering.render_to_response
+
+
+async def aorder(request: HttpRequest) -> HttpResponseBase:
+    """An async view."""
+    if request.method != "POST":
+        return page(request)
+    await Order.objects.acreate(name=request.POST["name"])
+    if request.POST.get("raise"):
+        raise RuntimeError("after the insert")
+    messages.success(request, "Saved.")
+    return redirect("done")

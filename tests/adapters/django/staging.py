@@ -1,0 +1,56 @@
+"""The one view of the adapter contract: whatever the stage of the running test says."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import re_path
+
+from seeother.core.values import Response
+from seeother.django import visit_of
+from seeother.testing.adapter import Call, Stage, Streamed
+
+STAGE: list[Stage] = []
+
+
+def effect(what: str) -> None:
+    """A row, on Django's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (what) VALUES (%s)", [what])
+
+
+def view(request: HttpRequest) -> HttpResponseBase:
+    """Run the behaviour."""
+    stage = STAGE[-1]
+    do = effect if settings.SEEOTHER["mode"] == "joined" else stage.effects.do
+    call = Call(visit_of(request), str(request.method), request.path, request.body, do)
+    return answer(stage.behaviour(call), is_async=isinstance(request, ASGIRequest))
+
+
+async def apieces(pieces: Any) -> AsyncIterator[bytes]:
+    """A body piece by piece, without blocking the event loop."""
+    try:
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+    finally:
+        pieces.close()
+
+
+def answer(made: Response | Streamed, *, is_async: bool) -> HttpResponseBase:
+    """What a behaviour answers, as Django's response."""
+    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in made.headers}
+    kind: dict[str, Any] = {"status": made.status, "headers": headers}
+    if isinstance(made, Streamed):
+        pieces: Any = apieces(made.pieces) if is_async else made.pieces
+        return StreamingHttpResponse(pieces, **kind)
+    response = HttpResponse(made.body, **kind)
+    if b"content-type" not in dict(made.headers):
+        del response["Content-Type"]
+    return response
+
+
+urlpatterns = [re_path("", view)]

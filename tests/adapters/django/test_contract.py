@@ -1,0 +1,175 @@
+"""The Django adapter: the contracts of every store and of every adapter, joined and separate."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection, connections
+from django.test import override_settings
+
+from seeother.core.policy import Mode
+from seeother.django.store import DjangoStore
+from seeother.stores import schema
+from seeother.stores.base import Clock
+from seeother.testing import StoreContract
+from seeother.testing.adapter import AdapterContract, ASGIClient, Stage, WSGIClient
+from seeother.testing.adapter.asgi import ASGIStream
+from seeother.testing.adapter.stage import Ask
+from seeother.testing.lint import WSGILint
+from tests.adapters.django import staging
+from tests.adapters.django.project import MIDDLEWARE, use_database
+
+
+def make_tables(path: Path) -> None:
+    """A database with seeother's tables and nothing else."""
+    use_database(path)
+    if not path.parent.exists():  # a test that wants the database to be down
+        return
+    with connection.cursor() as cursor:
+        for statement in (schema.META, *schema.TABLES.split(";")):
+            cursor.execute(statement)
+    connections.close_all()
+
+
+class TestStore(StoreContract):
+    """Every promise of a store, on Django's connections."""
+
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path: Path) -> None:
+        make_tables(tmp_path / "store.db")
+
+    def make(self, clock: Clock) -> DjangoStore:
+        """The store on the database of this test."""
+        return DjangoStore("default", clock=clock)
+
+    def teardown_method(self) -> None:
+        """Django closes its connections by itself; here it has to be asked."""
+        connections.close_all()
+
+
+class Server:
+    """What servers do with an answer of Django's: no body after HEAD, no space before a value."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, [(k, v.strip()) for k, v in headers], exc_info)
+
+        body = self._app(environ, start)
+        return ClosingIterator(body) if environ["REQUEST_METHOD"] == "HEAD" else body
+
+
+class ClosingIterator:
+    """Nothing, and the end of what it stands for."""
+
+    def __init__(self, body: Any) -> None:
+        self.close = body.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+@contextmanager
+def staged(stage: Stage) -> Iterator[None]:
+    """The project with the settings of a stage, its database, and the one view."""
+    given: dict[str, Any] = {**stage.settings}
+    make_tables(Path(given.pop("store").removeprefix("sqlite:///")))
+    chosen = override_settings(
+        SEEOTHER=given,
+        ROOT_URLCONF=staging.__name__,
+        MIDDLEWARE=[MIDDLEWARE[0]] * stage.layers + MIDDLEWARE[1:2],
+        ALLOWED_HOSTS=["*"],
+    )
+    with chosen:
+        staging.STAGE.append(stage)
+        assert stage.effects.engine.url
+        yield
+    staging.STAGE.clear()
+    connections.close_all()
+
+
+class Served(WSGIClient):
+    """Django's WSGI handler behind a lint."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._staged = staged(stage)
+        self._staged.__enter__()
+        super().__init__(WSGILint(Server(WSGIHandler())))
+
+    def close(self) -> None:
+        """The project is as it was."""
+        self._staged.__exit__(None, None, None)
+
+
+class AsyncServed(ASGIClient):
+    """Django's ASGI handler."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._staged = staged(stage)
+        self._staged.__enter__()
+        self._streams: list[ASGIStream] = []
+        super().__init__(stripped(ASGIHandler()))
+
+    def start(self, ask: Ask) -> ASGIStream:
+        """Remember what was started."""
+        self._streams.append(super().start(ask))
+        return self._streams[-1]
+
+    def close(self) -> None:
+        """The project is as it was.
+
+        Every call has to end on its loop: asgiref puts the context of one that is collected
+        elsewhere into the context of whoever collects it.
+        """
+        for stream in self._streams:
+            stream.close()
+            stream.finished()
+        super().close()
+        self._staged.__exit__(None, None, None)
+
+
+def stripped(app: Any) -> Any:
+    """Servers send no body after HEAD."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        async def say(message: Any) -> None:
+            bodiless = scope.get("method") == "HEAD" and "body" in message
+            await send({**message, "body": b""} if bodiless else message)
+
+        await app(scope, receive, say)
+
+    return run
+
+
+class TestJoined(AdapterContract):
+    """Every promise in mode joined."""
+
+    def client(self, stage: Stage) -> Served:
+        """The project with these settings."""
+        return Served(stage)
+
+
+class TestSeparate(TestJoined):
+    """Every promise in mode separate."""
+
+    mode: ClassVar[Mode] = "separate"
+
+
+class TestAsyncJoined(AdapterContract):
+    """Every promise in mode joined under ASGI."""
+
+    def client(self, stage: Stage) -> AsyncServed:
+        """The project with these settings."""
+        return AsyncServed(stage)
+
+
+class TestAsyncSeparate(TestAsyncJoined):
+    """Every promise in mode separate under ASGI."""
+
+    mode: ClassVar[Mode] = "separate"

@@ -1,0 +1,73 @@
+"""kill -9 at random, hundreds of times: what anyone was told is what is in the database.
+
+The cycles run in processes of their own (tests/crash/cycles.py). A fault names its seed:
+`python -m tests.crash.cycles --mode MODE --seed SEED --cycles 1` runs that cycle again.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from os import environ
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+CYCLES: Final = {"joined": 180, "fenced": 180, "separate": 150, "bare": 10}
+SCALE: Final = float(environ.get("SCALE", "1"))
+SEED: Final = environ.get("SEED", "1")
+
+Runs = dict[str, subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    """The cycles of every mode, side by side."""
+    command = [sys.executable, "-m", "tests.crash.cycles", "--seed", SEED]
+    began: Runs = {}
+    for mode, number in CYCLES.items():
+        arguments = [*command, "--mode", mode, "--cycles", str(int(number * SCALE))]
+        began[mode] = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+    yield began
+    for process in began.values():
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def summary(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """Wait for the end; its figures."""
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    told, figures = out.splitlines()
+    print(told)
+    found: dict[str, Any] = json.loads(figures)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["joined", "fenced"])
+def test_exactly_once_whenever_it_dies(runs: Runs, mode: str) -> None:
+    """Joined and fenced: one effect for each submission, and one Location in all its answers."""
+    found = summary(runs[mode])
+    assert found["faults"] == []
+    assert found["doubts"] == found["duplicates"] == found["lost"] == found["changed"] == 0
+    assert found["kills"] > found["cycles"]
+
+
+def test_at_most_once_or_an_honest_doubt(runs: Runs) -> None:
+    """Separate: at most one effect, and who cannot know says so instead of running it again."""
+    found = summary(runs["separate"])
+    assert found["faults"] == []
+    assert found["duplicates"] == found["lost"] == found["changed"] == 0
+    assert found["doubts"] > 0
+
+
+def test_the_cycles_see_what_they_look_for(runs: Runs) -> None:
+    """The same app without seeother: duplicates and changed answers in every cycle."""
+    found = summary(runs["bare"])
+    assert found["duplicates"] >= found["cycles"]
+    assert found["changed"] >= found["cycles"]
