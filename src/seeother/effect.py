@@ -6,7 +6,9 @@ looks in its framework. What the mode means is here, for all of them:
 * **joined** the transaction begins with the claim; under asyncio the view runs on the one writer
   thread, so that nothing spans an await;
 * **fenced** the claim is a transaction of its own; the view runs on a thread that may take its
-  time, and its transaction begins with its first write.
+  time, and its transaction begins with its first write;
+* **separate** around the whole app: the adapter has claimed already, and what `once` runs is fenced
+  under that claim.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .core.flows import Answer, submission
+from .core.flows import Answer, resumed, submission
 from .core.ops import Flow, Handle
 from .core.policy import Mode
 from .core.values import Handled, Response
@@ -60,7 +62,7 @@ class Effect:
             raise PolicyError("once() needs a store in the app's own database")
         self.visit, self.entry = visit, visit.entry
         visit.running = visit.entry.key
-        self.mode: Mode = "fenced" if visit.policy.mode == "fenced" else "joined"
+        self.mode: Mode = "joined" if visit.policy.mode == "joined" else "fenced"
         self._fn, self._args, self._answered = fn, args, answered
         self._transaction = self._opened(engine, visit.policy.patience)
         store = outer.store
@@ -71,7 +73,9 @@ class Effect:
         return LateTransaction(engine, patience) if self.mode == "fenced" else Transaction(engine)
 
     def flow(self) -> Flow[Answer]:
-        """The conversation of this submission."""
+        """The conversation of this submission, or the rest of it."""
+        if self.visit.grant is not None:
+            return resumed(self.entry, self.visit.grant, self.visit.policy)
         return submission(self.entry, self.visit.policy, self.mode)
 
     def view(self, _op: Handle) -> Handled:

@@ -119,6 +119,7 @@ class Exchange:
         """Run the app until its answer is known as far as the flow needs it."""
         visit = self._visit
         visit.begin(op.opened, op.taken)
+        visit.grant = op.grant
         self._app = asyncio.ensure_future(
             self._outer.app(self._inner(visit), self._hear, self._say)
         )

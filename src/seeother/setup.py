@@ -34,6 +34,7 @@ def prepared(policy: Policy) -> tuple[Policy, Store]:
     if isinstance(store, WorkStore):
         store.retention = policy.max_age + MARGIN
         store.idle, store.lifetime = policy.session_idle, policy.session_lifetime
+        store.max_rows_per_token, store.max_kept = policy.max_rows_per_token, policy.max_kept
     if policy.secret is None:
         if not isinstance(store, SQLiteStore):
             raise PolicyError("set `secret`: this store has no folder where a key file could stand")

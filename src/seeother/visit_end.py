@@ -13,7 +13,7 @@ from .core.cookie import SetCookie
 from .core.entry import COOKIE_BYTES, Entry, Greeting
 from .core.fingerprint import session_id
 from .core.keys import encode
-from .core.ops import Opened
+from .core.ops import Granted, Opened
 from .core.policy import Policy
 from .core.session import Session
 from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
@@ -33,6 +33,7 @@ class Ending:
         self.entry: Entry | None = None
         self.settled: tuple[SetCookie, ...] | None = None
         self.running: Key | None = None
+        self.grant: Granted | None = None
         self._repeats = trusts_307
         self._opened = NOTHING
         self._given: list[Flash] = []

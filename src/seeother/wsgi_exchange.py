@@ -115,6 +115,7 @@ class Exchange:
         """Run the app until its answer is known as far as the flow needs it."""
         visit = self._visit
         visit.begin(op.opened, op.taken)
+        visit.grant = op.grant
         self._iterable = self._outer.app(self._inner(visit), self._start)
         if self._hold.head is None or not self._hold.bare:
             self._rest = iter(self._iterable)

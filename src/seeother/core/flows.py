@@ -128,6 +128,15 @@ def submission(
                 waited, nap = waited + paused.seconds, min(2 * nap, LONGEST_NAP)
 
 
+def resumed(entry: Entry, grant: Granted, policy: Policy) -> Flow[Answer]:
+    """The rest of a submission that the adapter has claimed (separate), as fenced.
+
+    For `once` inside an app that is wrapped as a whole: the effect and the step from claimed to
+    settled commit together, so what would be at most once is exactly once (fenced).
+    """
+    return (yield from _run(entry, grant, policy, "fenced", surround=False))
+
+
 def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
     """A read first, so that a duplicate never takes the write lock; then the claim."""
     if entry.named:
@@ -176,6 +185,8 @@ def _run(
     try:
         opened = (yield from _open(entry.greeting)) if surround else NOTHING
         handled = yield from Handle(grant, opened)
+        if handled.final:  # `once` inside settled it under this very grant (fenced)
+            return Answer(handled.response, "new", handled.cookies, handled)
         verdict = judge_answer(handled)
         if verdict is Verdict.UNDO:
             yield from _said(raised(entry.key, grant))

@@ -223,7 +223,8 @@ def _case_of_holder(row: Row | None, ask: HolderOp) -> Case:
         return Case.LOST
     if isinstance(ask, Settle) and row.state is State.SETTLED and row.outcome == ask.outcome:
         return Case.MINE if ask.keep else Case.LOST
-    if row.tainted and isinstance(ask, Settle) and not ask.keep:
+    giving_back = isinstance(ask, Settle) and not ask.keep
+    if row.tainted and giving_back and row.state is not State.SETTLED:
         return Case.TAINTED
     if row.state is State.IN_DOUBT and not isinstance(ask, Renew):
         return Case.DOUBTFUL

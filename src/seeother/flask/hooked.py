@@ -149,7 +149,7 @@ class Hooked:
             row = self._after if not self.commits else row
         after, reply = step(row, op, work.now)
         assert isinstance(reply, ops.Done | ops.Fenced)
-        if isinstance(reply, ops.Done) and after is not None:
+        if isinstance(reply, ops.Done):
             work.settled(op, after)
         return reply
 
