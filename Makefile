@@ -3,6 +3,7 @@
 # make check   lint, format, types, layers
 # make bench   measurements; ARGS as above
 # make sim     many simulated schedules; planted bugs: sim-mutants      make sim N=3000 SEED=7
+# make soak    crashes, races, floods, targets and schedules, for long
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
 
@@ -13,10 +14,10 @@ N      ?= 3000
 SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants clean
+.PHONY: help run test check bench sim sim-mutants soak clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 5
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 6
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
@@ -39,6 +40,11 @@ sim: $(VENV)/.stamp-dev
 
 sim-mutants: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.sim --mutants --n 5000
+
+soak: $(VENV)/.stamp-dev
+	SCALE=10 $(BIN)/python -m pytest -s tests/crash/test_cycles.py tests/stores/test_trials.py tests/stores/test_flood.py
+	SCALE=50 $(BIN)/python -m pytest -s tests/core/test_target.py -k hostile_strings
+	$(BIN)/python -m tests.sim --n 100000
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -5,8 +5,9 @@ give it to the app again; put the visit into `scope["seeother"]`; run the app; h
 until what it leaves is written (`seeother.hold`); then send it. Websockets and lifespan pass
 untouched.
 
-A view whose client went away runs on to its end, in a task that no cancellation of the server
-reaches: the second click is waiting for its outcome.
+A submission whose client went away runs on to its end, in a task that no cancellation of the server
+reaches: the second click is waiting for its outcome. So does a page that took messages, to give
+them back. All other requests can be cancelled like those of any app.
 """
 
 from __future__ import annotations
@@ -70,11 +71,14 @@ class SeeOther:
         elif scope["type"] != "http" or KEY in scope:
             await self.app(scope, receive, send)
         else:
-            exchange = Exchange(self, scope, receive, send)
-            task = asyncio.ensure_future(exchange.run(request_of(scope)))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            await asyncio.shield(task)
+            exchange = Exchange(self, request_of(scope), scope, receive, send)
+            await (self._shielded(exchange) if exchange.must_end else exchange.run())
+
+    async def _shielded(self, exchange: Exchange) -> None:
+        task = asyncio.ensure_future(exchange.run())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.shield(task)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass through; views that still run are awaited before the app hears of the shutdown."""
@@ -92,7 +96,7 @@ class SeeOther:
 
 def request_of(scope: Scope) -> Request:
     """An ASGI http scope as a core request."""
-    headers: Headers = tuple((bytes(k).lower(), bytes(v)) for k, v in scope["headers"])
+    headers: Headers = tuple([(bytes(k).lower(), bytes(v)) for k, v in scope["headers"]])
     host = next((v for k, v in headers if k == b"host"), b"").decode("latin-1")
     root = quote(scope.get("root_path", ""), safe="/:@!$&'()*+,;=~")
     raw = scope.get("raw_path")

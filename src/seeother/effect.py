@@ -14,7 +14,8 @@ looks in its framework. What the mode means is here, for all of them:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .core.flows import Answer, resumed, submission
 from .core.ops import Flow, Handle
@@ -29,6 +30,11 @@ from .visit import Visit
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+
+@cache
+def _joins(kind: type[object]) -> bool:
+    return issubclass(kind, Joinable)  # of each kind once: a protocol is slow to ask
 
 
 class Outer(Protocol):
@@ -58,14 +64,14 @@ class Effect:
     ) -> None:
         if visit.entry is None:
             raise PolicyError("once() is for unsafe methods: a GET submits nothing")
-        if not isinstance(outer.store, Joinable):
+        if not _joins(type(outer.store)):
             raise PolicyError("once() needs a store in the app's own database")
         self.visit, self.entry = visit, visit.entry
         visit.running = visit.entry.key
         self.mode: Mode = "joined" if visit.policy.mode == "joined" else "fenced"
         self._fn, self._args, self._answered = fn, args, answered
         self._transaction = self._opened(engine, visit.policy.patience)
-        store = outer.store
+        store = cast("Joinable", outer.store)
         inside = store.fenced if self.mode == "fenced" else store.within
         self.perform: Perform = performing(inside(self._transaction).perform, visit.policy)
 

@@ -92,7 +92,7 @@ class TooLarge(Refused):
     status = 413
     reason = "too-large"
     title = "That is too much at once"
-    hint = "The form is larger than this site accepts. Nothing was saved; please send less."
+    hint = "Nothing was saved. Go back: what you typed is still there; send less of it at once."
 
 
 class UnsupportedForm(Refused):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send
 from .core.body import Body, is_form
-from .core.entry import greet
+from .core.entry import Greeting, greet
 from .core.flows import Answer
 from .core.mark import strip
 from .core.ops import Handle
@@ -36,8 +36,14 @@ HINTS: Final = frozenset({"http.response.push", "http.response.early_hint"})
 class Exchange:
     """One request on its way through."""
 
-    def __init__(self, outer: SeeOther, scope: Scope, receive: Receive, send: Send) -> None:
-        self._outer, self._scope = outer, scope
+    def __init__(
+        self, outer: SeeOther, request: Request, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._outer, self._request, self._scope = outer, request, scope
+        try:
+            self._greeting: Greeting | Refused = greet(request, outer.policy)
+        except Refused as error:
+            self._greeting = error
         self._in = Incoming(receive)
         self._out = Outgoing(send, bodiless=scope["method"] == "HEAD")
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -48,26 +54,36 @@ class Exchange:
         self._visit: Visit
         self._own = self._trailers = self._answered = False
 
-    async def run(self, request: Request) -> None:
+    @property
+    def must_end(self) -> bool:
+        """Must it go on where the server cancels it? So with a submission, and with messages."""
+        known = self._greeting
+        if isinstance(known, Refused):
+            return False
+        return known.unsafe or known.hinted or known.mark is not None
+
+    async def run(self) -> None:
         """Admit, run, answer, and write one line to the log."""
         started, word = time.perf_counter(), ""
         try:
-            word = await self._run(request)
+            word = await self._run()
         except ClientGone:
             return
+        except asyncio.CancelledError:
+            if self._app is not None:
+                self._app.cancel()
+            raise
         finally:
             self._released.set()
             self._in.close()
         seconds = time.perf_counter() - started
-        request_line(request, self._out.status, self._out.landing, word, seconds)
+        request_line(self._request, self._out.status, self._out.landing, word, seconds)
 
-    async def _run(self, request: Request) -> str:
-        policy = self._outer.policy
-        try:
-            greeting = greet(request, policy)
-        except Refused as error:
-            await self._out.whole(error_page(error, debug=bool(policy.debug)))
-            return error.reason
+    async def _run(self) -> str:
+        policy, greeting = self._outer.policy, self._greeting
+        if isinstance(greeting, Refused):
+            await self._out.whole(error_page(greeting, debug=bool(policy.debug)))
+            return greeting.reason
         visit = self._visit = Visit(greeting, policy, trusts_307=False)
         try:
             await self._admit(visit)

@@ -21,6 +21,7 @@ PAGE_BYTES: Final = 64 << 10
 SUBMISSION_BYTES: Final = 1 << 20
 HTML: Final = (b"text/html", b"application/xhtml+xml")
 XML: Final = b"application/xhtml+xml"  # one unclosed <input> and a browser shows an error instead
+TELLING: Final = frozenset({b"content-encoding", b"cache-control", b"content-type"})
 IDENTITY: Final = frozenset({b"", b"identity"})
 # Charsets in which the bytes of `<form` need not mean `<form`.
 NOT_ASCII: Final = (b"utf-16", b"utf-32", b"utf-7", b"ucs-", b"unicode", b"iso-2022", b"hz-")
@@ -116,15 +117,15 @@ def is_html(head: Response) -> bool:
 
 def can_plant(head: Response) -> bool:
     """May its bytes be looked at and added to (security rule 20)?"""
-    plain = all(coding in IDENTITY for coding in _listed(head, b"content-encoding"))
-    free = b"no-transform" not in _listed(head, b"cache-control")
+    said = [(name, value.lower()) for name, value in head.headers if name in TELLING]
+    plain = IDENTITY.issuperset(_listed(said, b"content-encoding"))
+    free = b"no-transform" not in _listed(said, b"cache-control")
     whole = head.status >= 200 and head.status not in (204, 205, 206, 304)
-    kind, _, more = b",".join(_listed(head, b"content-type")).partition(b";")
+    kind, _, more = b",".join(_listed(said, b"content-type")).partition(b";")
     charset = more.partition(b"charset=")[2].lstrip(b"\"'").startswith(NOT_ASCII)
     return plain and free and whole and kind.strip() != XML and not charset
 
 
-def _listed(head: Response, name: bytes) -> list[bytes]:
-    """What a header lists in all its lines, in lower case."""
-    lines = [value.lower() for key, value in head.headers if key == name]
-    return [item.strip() for line in lines for item in line.split(b",")]
+def _listed(said: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """What a header lists in all its lines."""
+    return [item.strip() for key, line in said if key == name for item in line.split(b",")]

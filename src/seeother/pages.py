@@ -34,7 +34,7 @@ p{margin:0 0 1rem}
 label{display:block;font-weight:600;margin:1.25rem 0 .35rem}
 input,textarea{font:inherit;width:100%;padding:.6rem .7rem;border:1px solid #767f8e;
  border-radius:.5rem;color:inherit;background:#fff}
-textarea{min-height:3.1rem;resize:vertical}
+textarea{min-height:2.9rem;resize:vertical}
 button,.button{font:inherit;font-weight:600;min-height:2.9rem;padding:.6rem 1.4rem;
  margin:1.5rem 0 0;border:0;border-radius:.5rem;color:#fff;background:#1d4f91;cursor:pointer;
  display:inline-block;text-decoration:none}
@@ -138,11 +138,9 @@ def _row(number: int, name: str, value: str, problem: str | None, secret: bool) 
         about += f' aria-invalid="true" aria-describedby="e{number}"'
     if secret:
         field = f'<input type="password" {about} autocomplete="off">'
-    elif "\n" in value or len(value) > 60:
-        lines = min(12, 2 + value.count("\n") + len(value) // 60)
-        field = f'<textarea {about} rows="{lines}">\n{escape(value, quote=False)}</textarea>'
     else:
-        field = f'<input type="text" {about} value="{escape(value)}">'
+        lines = min(12, 1 + value.count("\n") + len(value) // 60)
+        field = f'<textarea {about} rows="{lines}">\n{escape(value, quote=False)}</textarea>'
     note = f'<p class="error" id="e{number}">{escape(problem)}</p>' if problem else ""
     return f'<label for="f{number}">{label}</label>{field}{note}'
 

@@ -91,7 +91,6 @@ def test_of_many_damaged_rows_some_are_named(shop: Shop) -> None:
 @pytest.mark.parametrize("damage", ["stage=9", "messages='garbage'", "messages='[7]'"])
 def test_a_damaged_receipt_is_found(shop: Shop, damage: str) -> None:
     """A message that no page could show."""
-    shop.order("tea")
     leave(shop, "receipt", b"")
     with other(shop.database) as connection:
         connection.execute(f"UPDATE so_receipt SET {damage} WHERE length(messages) > 2")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from seeother.core.attributes import attributes
-from seeother.core.html import HOLD, FormTag, Page, Planter, plant
+from seeother.core.html import HOLD, UNREAD, FormTag, Page, Planter, plant
 
 FIELD = b'<input type="hidden" name="so_token" value="t">'
 CASES = json.loads((Path(__file__).parents[1] / "data" / "html_forms.json").read_text("utf-8"))
@@ -642,6 +642,34 @@ def test_nothing_is_held_back_for_long(html: bytes, expected: int) -> None:
             fed = min(at + size, len(html))
             assert fed - len(out.replace(FIELD, b"")) <= HOLD
         assert out + planter.close() == whole
+
+
+@pytest.mark.parametrize("size", [UNREAD // 2, UNREAD + 999])
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (b"<p>", 1),
+        (b"<p title='", 0),
+        (b"<!--", 0),
+        (b"<script>", 0),
+        (b"<textarea>", 0),
+        (b"<noscript>", 0),
+        (b"<template>", 0),
+        (b"<svg>", 0),
+        (b"<base href='//b.example'>", 0),
+        (b"</form>" + POST + b"</form><p>", 2),
+    ],
+)
+def test_what_was_passed_on_unread_counts(before: bytes, expected: int, size: int) -> None:
+    """Bytes without a form pass at once, and what they said still decides about a later form."""
+    planter, html = Planter(FIELD), b"<form method=post action=x></form>"
+    filler = b"x" * size
+    out = planter.feed(before)
+    out += (passed := planter.feed(filler))
+    assert passed == filler or FIELD in out
+    out += planter.feed(filler) + planter.feed(html) + planter.close()
+    assert out.count(FIELD) == expected
+    assert out.replace(FIELD, b"") == before + 2 * filler + html
 
 
 REPEATED = {

@@ -133,6 +133,15 @@ def test_a_draft_that_is_too_large_is_not_kept(make: Make) -> None:
     assert drafts(store, "c") == [100]
 
 
+def test_more_than_there_is_cannot_go(make: Make) -> None:
+    """Where the count is wrong, every draft goes, and that is the end of it."""
+    store = make()
+    leave(store, "a", 30)
+    with store.writing() as work:
+        work.drop_drafts(1_000)
+    assert drafts(store, "a") == [0]
+
+
 def test_rows_never_make_room(make: Make) -> None:
     """With no room for any draft every outcome is still there."""
     store = make(max_kept=0)

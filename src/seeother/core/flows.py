@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from ..errors import EditRefused, EditUnconfirmed, OutcomeUnknown, StoreBusy, StoreError
+from .again import cookies_again
 from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fingerprint import session_id
@@ -296,7 +297,10 @@ def _replay(entry: Entry, found: Settled, policy: Policy, waited: float) -> Flow
     if found.taken and found.outcome.receipt is not None:
         yield from insist(Rearm(found.outcome.receipt, FRESH), policy.patience)
     hint = hint_cookie(entry.greeting) if found.outcome.receipt else ()
-    return Answer(_of(found.outcome), "waited" if waited else "replayed", hint)
+    answer, again = _of(found.outcome), cookies_again(entry, found.outcome.cookies, policy)
+    lines = tuple((b"set-cookie", line) for line in again)
+    answer = replace(answer, headers=(*answer.headers, *lines))
+    return Answer(answer, "waited" if waited else "replayed", hint)
 
 
 def _of(outcome: Outcome) -> Response:

@@ -30,6 +30,7 @@ from functools import cache
 from typing import Final
 
 from ..errors import UnsafeTarget
+from .again import keep_cookies
 from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fingerprint import echo_digest
@@ -99,7 +100,10 @@ def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> 
         response, receipt = handled.response, receipt if handled.flashes else None
     kind = ACCEPTED if verdict is Verdict.ACCEPT else REJECTED
     location = response.header(b"location") if redirects else None
-    outcome = Outcome(kind, response.status, location, receipt.id if receipt else None)
+    lines = (*response.all(b"set-cookie"), *(cookie.header() for cookie in handled.cookies))
+    again = keep_cookies(entry, lines, policy) if verdict is Verdict.ACCEPT else b""
+    owner = receipt.id if receipt else None
+    outcome = Outcome(kind, response.status, location, owner, cookies=again)
     keep = verdict is Verdict.ACCEPT or (verdict is Verdict.REJECT and redirects)
     cookies = (*handled.cookies, *_hint(greeting, receipt))
     return Record(outcome, _guarded(response, handled, cookies), receipt, cookies, keep)

@@ -77,6 +77,10 @@ class Response:
                 return text_of(value)
         return None
 
+    def all(self, name: bytes) -> tuple[bytes, ...]:
+        """Every value of a header."""
+        return tuple(value for key, value in self.headers if key == name)
+
 
 def text_of(value: bytes) -> str:
     """A header's value as text: UTF-8 where it is, as some frameworks send it, else Latin-1."""
@@ -121,13 +125,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The recorded answer of a submission: never a body."""
+    """The recorded answer of a submission: never a body. `cookies` are sealed (`core.again`)."""
 
     kind: Kind
     status: int
     location: str | None = None
     receipt: bytes | None = None
     headers: Headers = ()
+    cookies: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,18 +214,20 @@ def pack_outcome(outcome: Outcome) -> bytes:
     headers = [[k.decode("latin-1"), v.decode("latin-1")] for k, v in outcome.headers]
     receipt = outcome.receipt.hex() if outcome.receipt else None
     row = [outcome.kind[0], outcome.status, outcome.location, receipt, headers]
+    row += [outcome.cookies.hex()] if outcome.cookies else []
     return _ASCII.encode(row).encode()
 
 
 def unpack_outcome(data: bytes) -> Outcome:
     """The inverse of `pack_outcome`."""
-    kind, status, location, receipt, headers = json.loads(data)
+    kind, status, location, receipt, headers, *cookies = json.loads(data)
     return Outcome(
         ACCEPTED if kind == "a" else REJECTED,
         status,
         location,
         bytes.fromhex(receipt) if receipt else None,
         tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers),
+        bytes.fromhex("".join(cookies)),
     )
 
 

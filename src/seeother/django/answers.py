@@ -82,9 +82,8 @@ def plant(response: HttpResponseBase, visit: Visit) -> None:
 
 def rejects(response: HttpResponseBase) -> bool:
     """Is it a page that shows a form of Django's with what is wrong with it?"""
-    context = getattr(response, "context_data", None)
-    values: list[object] = list(context.values()) if isinstance(context, dict) else []
-    forms = [getattr(value, "form", value) for value in values]
+    context: dict[str, object] = getattr(response, "context_data", None) or {}
+    forms = [getattr(value, "form", value) for value in context.values()]
     return any(isinstance(form, BaseForm) and form.is_bound and form.errors for form in forms)
 
 

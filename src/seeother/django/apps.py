@@ -1,5 +1,7 @@
 """The app, for INSTALLED_APPS."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -12,4 +14,4 @@ class SeeOtherConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from . import checks  # noqa: F401, PLC0415 - checks may look at every app
+        import_module("seeother.django.checks")

@@ -27,9 +27,11 @@ from django.http import HttpRequest, HttpResponseBase
 from ..core.body import is_form
 from ..core.entry import greet
 from ..core.flows import Answer, submission
+from ..core.headers import redirect
 from ..core.ops import Flow, Handle, Lane
 from ..core.policy import Mode
-from ..core.values import Handled, Request
+from ..core.target import clean_location
+from ..core.values import Handled, Request, Response
 from ..drive import Driver, Perform, Talk, advance
 from ..errors import PolicyError, Refused, SeeOtherError
 from ..hold import is_html
@@ -209,6 +211,7 @@ class Exchange:
         if isinstance(error, Undone):
             self._word = "undone"
             assert self._response is not None
+            apply(self._seen(error.handled.response), self._response)
             set_cookies(self._response, error.handled.cookies)
             return self._response
         if isinstance(error, PolicyError):
@@ -218,6 +221,14 @@ class Exchange:
         response = django_response(handled.response, handled.cookies)
         finish(self.request, response)
         return response
+
+    def _seen(self, response: Response) -> Response:
+        """An answer without an outcome; a redirect after a form is 303 all the same."""
+        location = response.header(b"location")
+        if location is None or response.status in (307, 308):
+            return response
+        status = self._visit.policy.redirect_status
+        return Response(status, redirect(status, clean_location(location), response.headers))
 
     def _logged(self, response: HttpResponseBase) -> HttpResponseBase:
         landing = response.get("Location")

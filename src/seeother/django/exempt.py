@@ -7,6 +7,9 @@
 | `@transaction.non_atomic_requests` | checked | yes | the view's own: separate |
 | `@seeother_exempt` | of anywhere | no | no |
 
+A view with `atomic(durable=True)` needs `non_atomic_requests`, as under ATOMIC_REQUESTS: inside a
+transaction Django refuses it.
+
 The middleware stands outside of everything, so it asks the URLconf before Django does.
 """
 

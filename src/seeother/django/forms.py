@@ -38,7 +38,7 @@ class SeeOtherFormMixin:
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """On GET the draft that waits for this page is the form's data."""
-        kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
+        kwargs: dict[str, Any] = self._next().get_form_kwargs()
         draft = self._draft()
         if draft is not None:
             kwargs["data"] = as_data(draft)
@@ -46,7 +46,7 @@ class SeeOtherFormMixin:
 
     def get_form(self, form_class: Any = None) -> Any:
         """The form; a restored one has the errors that it had, and is not validated again."""
-        form = super().get_form(form_class)  # type: ignore[misc]
+        form = self._next().get_form(form_class)
         draft = self._draft()
         if draft is not None:
             restore_errors(form, draft)
@@ -58,9 +58,13 @@ class SeeOtherFormMixin:
         answer = visit.see_other(self.request.get_full_path(), draft=errors_of(form))
         if answer.status < 400:
             return django_response(answer)
-        page: HttpResponse = super().form_invalid(form)  # type: ignore[misc]
+        page: HttpResponse = self._next().form_invalid(form)
         page.status_code = answer.status
         return page
+
+    def _next(self) -> Any:
+        """The generic view behind this mixin."""
+        return super()
 
     def _draft(self) -> Draft | None:
         safe = self.request.method in ("GET", "HEAD")

@@ -38,7 +38,8 @@ class SeeOtherMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         current()
         self.get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
+        # On Python 3.11 only asgiref knows what it has marked itself.
+        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
         if self._is_async:
             markcoroutinefunction(cast("Any", self))
 

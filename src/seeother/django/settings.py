@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core import mail
@@ -53,7 +53,8 @@ def said() -> dict[str, Any]:
     given: object = getattr(settings, NAME, {})
     if not isinstance(given, dict):
         raise PolicyError(f"{NAME} is a dict of settings, not {type(given).__name__}")
-    named = {str(name).lower(): value for name, value in given.items()}
+    items = cast("dict[object, Any]", given).items()
+    named = {str(name).lower(): value for name, value in items}
     Policy.of({name: value for name, value in named.items() if name != "secret"})
     if named.get("store") is not None:
         raise PolicyError("the ledger stands in the project's own database: leave out `store`")

@@ -97,6 +97,7 @@ class DjangoStore(WorkStore):
     @contextmanager
     def reading(self) -> Generator[SQLWork]:
         """A step that only reads."""
+        self.prepare()
         with translated():
             yield SQLWork(self, self.raw)
 

@@ -55,7 +55,14 @@ def configure(database: str = ":memory:") -> None:
         MESSAGE_STORAGE="seeother.django.messages.FlashStorage",
         CSRF_FAILURE_VIEW="seeother.django.csrf.failure",
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": database,
+                # No test here cuts the power, and the suite has 500 files to write.
+                "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"},
+            }
+        },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         TEMPLATES=[
             {

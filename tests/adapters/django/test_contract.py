@@ -75,6 +75,30 @@ class ClosingIterator:
         return iter(())
 
 
+class Project:
+    """The settings of the stages of one test; they go when its last client has gone.
+
+    Settings are one pile for the whole process, and clients are closed in any order.
+    """
+
+    pile: ClassVar[list[Any]] = []
+    clients: ClassVar[list[object]] = []
+
+    @classmethod
+    def enter(cls, client: object, stage: Stage) -> None:
+        """Put the settings of a stage on top."""
+        cls.clients.append(client)
+        cls.pile.append(staged(stage))
+        cls.pile[-1].__enter__()
+
+    @classmethod
+    def leave(cls, client: object) -> None:
+        """This client has gone."""
+        cls.clients.remove(client)
+        while cls.pile and not cls.clients:
+            cls.pile.pop().__exit__(None, None, None)
+
+
 @contextmanager
 def staged(stage: Stage) -> Iterator[None]:
     """The project with the settings of a stage, its database, and the one view."""
@@ -90,7 +114,7 @@ def staged(stage: Stage) -> Iterator[None]:
         staging.STAGE.append(stage)
         assert stage.effects.engine.url
         yield
-    staging.STAGE.clear()
+    staging.STAGE.pop()
     connections.close_all()
 
 
@@ -98,21 +122,19 @@ class Served(WSGIClient):
     """Django's WSGI handler behind a lint."""
 
     def __init__(self, stage: Stage) -> None:
-        self._staged = staged(stage)
-        self._staged.__enter__()
+        Project.enter(self, stage)
         super().__init__(WSGILint(Server(WSGIHandler())))
 
     def close(self) -> None:
         """The project is as it was."""
-        self._staged.__exit__(None, None, None)
+        Project.leave(self)
 
 
 class AsyncServed(ASGIClient):
     """Django's ASGI handler."""
 
     def __init__(self, stage: Stage) -> None:
-        self._staged = staged(stage)
-        self._staged.__enter__()
+        Project.enter(self, stage)
         self._streams: list[ASGIStream] = []
         super().__init__(stripped(ASGIHandler()))
 
@@ -131,7 +153,7 @@ class AsyncServed(ASGIClient):
             stream.close()
             stream.finished()
         super().close()
-        self._staged.__exit__(None, None, None)
+        Project.leave(self)
 
 
 def stripped(app: Any) -> Any:

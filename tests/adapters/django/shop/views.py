@@ -65,7 +65,8 @@ def hooking(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return page(request)
     made = Order.objects.create(name=request.POST["name"])
-    transaction.on_commit(lambda: SENT.append(f"{made} {transaction.get_connection().in_atomic_block}"))
+    inside = transaction.get_connection()
+    transaction.on_commit(lambda: SENT.append(f"{made} {inside.in_atomic_block}"))
     transaction.on_commit(lambda: SENT.append(str(1 / 0)))
     return redirect("done")
 

@@ -50,6 +50,13 @@ if (form) {
   });
   // After the event, so that nothing about the submit itself is changed.
   form.addEventListener("submit", () => setTimeout(busy));
+  // The second half of a double click may land here, on the empty form below the good news. It is no
+  // attempt to post, so the browser shall not complain that nothing was typed.
+  const arrived = performance.now();
+  const landed = document.querySelector(".flash") !== null;
+  button.addEventListener("click", (event) => {
+    if (landed && !text.value && event.timeStamp - arrived < 1000) event.preventDefault();
+  });
   // A page that comes back from the back/forward cache comes back with its button busy.
   addEventListener("pageshow", () => {
     ready();
