@@ -92,7 +92,7 @@ class TooLarge(Refused):
     status = 413
     reason = "too-large"
     title = "That is too much at once"
-    hint = "Nothing was saved. Go back: what you typed is still there; send less of it at once."
+    hint = "Nothing was saved. Go back, your text is still in the form, and send less at once."
 
 
 class UnsupportedForm(Refused):

@@ -30,11 +30,13 @@ store = SQLiteStore(sys.argv[1], clock=FakeClock())
 CLAIMS = "print(store.claim(claim()), flush=True); sys.stdin.read()"
 FORKS = """
 store.claim(claim(key("parent")))
+alive, life = os.pipe()
 child = os.fork()
 if not child:
+    os.close(life)
     store.claim(claim())
     print("claimed", flush=True)
-    sys.stdin.read()
+    os.read(alive, 1)  # until the parent kills it, or is gone
     os._exit(0)
 sys.stdin.readline()
 os.kill(child, 9)

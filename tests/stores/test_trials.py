@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any, Final
@@ -120,6 +120,12 @@ class Site:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(seen).encode()]
 
+    def close(self) -> None:
+        """End its threads and close its files."""
+        self.threads.shutdown()
+        self.outer.driver.shut()
+        self.outer.store.shut()
+
     def browser(self, like: Browser | None = None) -> Browser:
         """A new visitor, or one with the cookies that another one has now."""
         made = Browser(WSGIClient(self.outer))
@@ -168,9 +174,7 @@ def site(url: str) -> Iterator[Site]:
     """A site on each store."""
     made = Site(url)
     yield made
-    made.threads.shutdown()
-    made.outer.driver.shut()
-    made.outer.store.shut()
+    made.close()
 
 
 def sets(name: str, value: object = 1) -> View:
@@ -272,6 +276,32 @@ def test_a_visit_in_flight_merges_and_reads_nothing(site: Site) -> None:
     assert site.page(ann) == {"cart": 1, "user": "Ann", "late": 1}
 
 
+def test_a_writer_in_the_way_costs_no_session(path: Path) -> None:
+    """Another process writes for half a second while a form is answered: its session is kept."""
+    site = Site(f"sqlite:///{path}")
+    ann = site.browser()
+    site.page(ann, sets("first"))
+    inside, locked = Event(), Event()
+
+    def blocked(visit: Visit) -> object:
+        inside.set()
+        locked.wait(60)
+        visit.session["form"] = 1
+        return None
+
+    with other(path) as writer:
+        pending = site.threads.submit(site.form, site.browser(ann), blocked)
+        inside.wait(60)
+        writer.execute("BEGIN IMMEDIATE")
+        locked.set()
+        wait([pending], 0.5)
+        writer.execute("ROLLBACK")
+        pending.result(60)
+    kept = site.page(ann)
+    site.close()
+    assert kept == {"first": 1, "form": 1}
+
+
 # First processes ----------------------------------------------------------------------------------
 
 FIRST = """
@@ -321,4 +351,3 @@ def test_twenty_first_processes_share_one_key(path: Path) -> None:
     with other(path) as connection:
         schemas = connection.execute("SELECT value FROM so_meta WHERE name='schema'").fetchall()
         assert len(schemas) == 1
-        assert connection.execute("SELECT count(*) FROM so_session_head").fetchone() == (20,)

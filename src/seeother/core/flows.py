@@ -206,7 +206,8 @@ def _run(
         entry.page_keeping,
         keep=entry.named and kept.keep,
     )
-    reply = yield from (_settled_later(settle) if mode == "separate" else _settled_now(settle))
+    later = mode == "separate"
+    reply = yield from (_settled_later(settle, policy.patience) if later else _settled_now(settle))
     if reply is None and policy.retry_safe:
         raise OutcomeUnknown("the outcome could not be recorded")
     if isinstance(reply, Fenced):
@@ -246,27 +247,39 @@ def _settled_now(settle: Settle) -> Flow[Done | Fenced]:
         raise
 
 
-def _settled_later(settle: Settle) -> Flow[Done | Fenced | None]:
+def _settled_later(settle: Settle, patience: float) -> Flow[Done | Fenced | None]:
     """The effect stands already; ask a few times to record it. None: it could not be recorded.
 
     Then nobody else may run it, and the client can be told the truth; but where take-overs are
-    allowed another worker may record another outcome, and the truth is a doubt.
+    allowed another worker may record another outcome, and the truth is a doubt. A store that is
+    only busy is asked for the whole patience: other writers are no outage.
     """
-    for _ in range(TRIES):
+    waited, tries = 0.0, 0
+    while True:
         try:
             return (yield from settle)
-        except StoreError:
-            yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
+        except StoreError as error:
+            tries += 1
+            if tries >= TRIES and (not isinstance(error, StoreBusy) or waited >= patience):
+                break
+        paused = yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
+        waited += paused.seconds
     yield from Report("unrecorded", settle.key)
     return None
 
 
 def _said(op: Abandon | Doubt) -> Flow[None]:
     """Say it; if the store cannot hear, the lease will run out and say the same."""
-    try:
-        yield from op
-    except StoreError:
-        yield from Report("unheard", op.key)
+    for _ in range(TRIES):
+        try:
+            yield from op
+        except StoreBusy:
+            yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
+        except StoreError:
+            break
+        else:
+            return
+    yield from Report("unheard", op.key)
 
 
 def _reconciled(entry: Entry, policy: Policy) -> Flow[bool]:

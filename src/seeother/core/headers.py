@@ -44,6 +44,7 @@ OF_A_BODY: Final = frozenset(
         b"content-disposition",
     }
 )
+REPLACED: Final = OF_A_BODY | {b"cache-control", b"location"}  # in a redirect of ours
 
 
 def personal(headers: Headers, *, form: bool) -> Headers:
@@ -69,7 +70,7 @@ def redirect(status: int, location: str, headers: Headers = ()) -> Headers:
     ((b'x-app', b'1'), (b'location', b'/done'))
     """
     return (
-        *_without(headers, OF_A_BODY | {b"cache-control", b"location"}),
+        *_without(headers, REPLACED),
         (b"location", location.encode("ascii")),
         (b"cache-control", MESSAGE_PAGE),
         (b"content-type", b"text/html; charset=utf-8"),
@@ -79,11 +80,13 @@ def redirect(status: int, location: str, headers: Headers = ()) -> Headers:
 
 def _without(headers: Headers, names: frozenset[bytes]) -> Headers:
     return tuple(
-        (name, value)
-        for name, value in headers
-        if name not in names
-        and name not in NEVER_SHARED
-        and not name.endswith(b"-cdn-cache-control")
+        [
+            (name, value)
+            for name, value in headers
+            if name not in names
+            and name not in NEVER_SHARED
+            and not name.endswith(b"-cdn-cache-control")
+        ]
     )
 
 

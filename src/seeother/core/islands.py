@@ -77,6 +77,8 @@ class Islands:
         self, name: bytes, *, self_closing: bool, attributes: Attributes = lambda name: None
     ) -> bool:
         """Take a start tag; returns whether it is an HTML element."""
+        if not self._open and name not in _ROOTS:
+            return True
         if self.foreign and self._breaks_out(name, attributes):
             self._leave()
         if not self.foreign:

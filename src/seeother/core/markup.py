@@ -126,8 +126,9 @@ _DULL = re.compile(
     % (_OTHER_LETTERS, _other_second_letter(), _NAMES, SPACE, _FIRST_LETTERS, SPACE, _TO_THE_END)
 )
 # A tag that stands whole in a chunk and does not close itself: one of interest, or any.
-_WHOLE = re.compile(rb"</?+(%b)(?=[%b/>])%b(?<!/>)" % (_NAMES, SPACE, _TO_THE_END))
-_WHOLE_ANY = re.compile(rb"</?+([a-zA-Z][^%b/>]*+)%b(?<!/>)" % (SPACE, _TO_THE_END))
+_USUAL_END = rb"(?>(?:[ \n][a-zA-Z:-]++(?:=\"[^\"]*+\")?+)*+>|%b(?<!/>))" % _TO_THE_END
+_WHOLE = re.compile(rb"</?+(%b)(?=[%b/>])%b" % (_NAMES, SPACE, _USUAL_END))
+_WHOLE_ANY = re.compile(rb"</?+([a-zA-Z][^%b/>]*+)%b" % (SPACE, _USUAL_END))
 _TEXT = re.compile(rb"[^<]*+")
 _MARKUP = re.compile(
     rb"<(?:(?P<tag>/?+[a-zA-Z][^%b/>]*+)|(?P<comment>!--)(?P<empty>-?>)?|(?P<cdata>!\[CDATA\[)"

@@ -157,10 +157,7 @@ class Walk:
         self.seen += len(tag.raw)
         if self.pending and self.seen - self.pending.start > HOLD:
             self.decide()
-        if tag.closing:
-            is_html = self.islands.end(tag.name)
-        else:
-            is_html = self._start(tag)
+        is_html = self.islands.end(tag.name) if tag.closing else self._start(tag)
         if self.islands.lost:
             self.give_up()
         elif is_html and (handler := _HANDLERS.get((tag.name, tag.closing))):

@@ -150,6 +150,8 @@ def _redirects(response: Response) -> bool:
 def _location(response: Response) -> str:
     """The Location as text. Apps send bytes: UTF-8 where they are that, else Latin-1."""
     found = response.header(b"location") or ""
+    if found.isascii():
+        return found
     try:
         return found.encode("latin-1").decode()
     except UnicodeDecodeError:

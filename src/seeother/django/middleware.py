@@ -19,6 +19,8 @@ from typing import Any, cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
+from ..errors import PolicyError, SeeOtherError
+from .answers import django_response
 from .exchange import Exchange
 from .settings import current
 from .visits import visit_of
@@ -55,8 +57,17 @@ class SeeOtherMiddleware:
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         return await Exchange(request, current()).arun(self.get_response)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """A view raised; Django is about to make a page of it, and the page will not say so."""
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """A view raised; Django is about to make a page of it, and the page will not say so.
+
+        What seeother itself refused in the view (an unsafe target) has a page of its own.
+        """
         visit = visit_of(request)
-        if visit is not None:
-            visit.raised = exception
+        if visit is None:
+            return None
+        visit.raised = exception
+        if isinstance(exception, SeeOtherError) and not isinstance(exception, PolicyError):
+            return django_response(visit.refusal(exception))
+        return None

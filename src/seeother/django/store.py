@@ -75,14 +75,19 @@ class DjangoStore(WorkStore):
         if name in self._prepared:
             return
         with translated():
-            if self.raw.execute(TABLE).fetchone() is None:
-                raise StoreDown("the tables of seeother are not there; run: manage.py migrate")
+            if self._version() != str(schema.VERSION):
+                raise StoreDown("the tables of seeother are missing or old; run: manage.py migrate")
             if longest_retention(self.raw) < self.retention:
                 with self.writing() as work:
                     if work is None:  # the next one will say it
                         return
                     self.raw.execute(schema.WRITE_META, ("retention", str(self.retention)))
         self._prepared.add(name)
+
+    def _version(self) -> str:
+        there = self.raw.execute(TABLE).fetchone()
+        found = self.raw.execute(schema.READ_META, ("schema",)).fetchone() if there else None
+        return "" if found is None else str(found[0])
 
     def shut(self) -> None:
         """Nothing is ours to close."""

@@ -53,11 +53,9 @@ class DjangoVisit(Visit):
         return replace(handled, draft=self._draft_given or Draft())
 
     def handled(self, response: Response) -> Handled:
-        """What this visit leaves behind; on a page of an exception nobody saw a message."""
+        """What this visit leaves behind; on the page of a failure nobody saw a message."""
         handled = super().handled(response)
-        if response.status >= 500 or self.raised is not None:
-            return replace(handled, shown=False)
-        return handled
+        return replace(handled, shown=False) if response.status >= 500 else handled
 
     def resend(self, error: SeeOtherError, errors: Mapping[str, str] | None = None) -> Response:
         """The form once more, with what CsrfViewMiddleware will ask for."""

@@ -1,6 +1,7 @@
 """Async views: the transaction is Django's, on Django's thread, and ends with its request."""
 
 import asyncio
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import AsyncClient, Client, TestCase
 
-from tests.adapters.django.project import filled, migrate, together, tokens, use_database
+from seeother.django.transaction import ViewTransaction
+from tests.adapters.django.project import WAIT, filled, migrate, together, tokens, use_database
 from tests.adapters.django.shop.models import Order
 
 
@@ -36,18 +38,59 @@ async def form_of(client: AsyncClient, path: str) -> dict[str, str]:
 class TestAsync:
     """Through Django's ASGI handler."""
 
-    def test_duplicates_one_after_the_other_and_at_once(self) -> None:
-        """The same form four times: one row, one outcome."""
+    def test_duplicates_at_once(self) -> None:
+        """The same form four times, on one thread for all: one row, one outcome."""
 
         async def work() -> list[Any]:
             client = AsyncClient()
             sent = {**await form_of(client, "/async/"), "name": "Ann"}
-            first = await client.post("/async/", sent)
-            return [first, *[await client.post("/async/", sent) for _ in range(3)]]
+            return await asyncio.gather(*[client.post("/async/", sent) for _ in range(4)])
 
         answers = run(work())
         assert {(a.status_code, a["Location"]) for a in answers} == {(303, answers[0]["Location"])}
         assert Order.objects.count() == 1
+
+    def test_requests_on_one_thread_do_not_meet(self) -> None:
+        """Three forms at once where Django has one connection for all of them: three rows."""
+
+        async def work() -> list[Any]:
+            client = AsyncClient()
+            forms = [{**await form_of(client, "/async/"), "name": f"{n}"} for n in range(3)]
+            return await asyncio.gather(*[client.post("/async/", sent) for sent in forms])
+
+        assert [a.status_code for a in run(work())] == [303] * 3
+        assert Order.objects.count() == 3
+
+    def test_a_rollback_takes_nobody_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On that one connection a form that fails takes back itself, and not the next one."""
+        begin, asked, second = ViewTransaction.begin, list[bool](), threading.Event()
+
+        def counted(transaction: ViewTransaction) -> bool:
+            asked.append(begin(transaction))
+            if len(asked) == 2:
+                second.set()
+            return asked[-1]
+
+        create = Order.objects.acreate
+
+        async def waiting(**values: str) -> Order:
+            made: Order = await create(**values)
+            if values["name"] == "bad":
+                await asyncio.to_thread(second.wait, WAIT)
+            return made
+
+        monkeypatch.setattr(ViewTransaction, "begin", counted)
+        monkeypatch.setattr(Order.objects, "acreate", waiting)
+
+        async def work() -> list[Any]:
+            client = AsyncClient(raise_request_exception=False)
+            form = await form_of(client, "/async/")
+            bad = client.post("/async/", {**form, "name": "bad", "raise": "1"})
+            good = client.post("/async/", {**form, "name": "good"})
+            return list(await asyncio.gather(bad, good))
+
+        assert [a.status_code for a in run(work())] == [500, 303]
+        assert [order.name for order in Order.objects.all()] == ["good"]
 
     def test_an_async_view_that_raises(self) -> None:
         """No row, and the same form may be sent again."""

@@ -32,6 +32,7 @@ def make_tables(path: Path) -> None:
     with connection.cursor() as cursor:
         for statement in (schema.META, *schema.TABLES.split(";")):
             cursor.execute(statement)
+        cursor.execute(schema.WRITE_META.replace("?", "%s"), ["schema", str(schema.VERSION)])
     connections.close_all()
 
 

@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client, override_settings
 
 from tests.adapters.django.project import filled, saying, together, tokens
 from tests.adapters.django.shop import views
 from tests.adapters.django.shop.models import Order
 
+LOCALE = "django.middleware.locale.LocaleMiddleware"
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -39,8 +43,6 @@ def test_a_double_click_is_one_order() -> None:
 @pytest.mark.parametrize("atomic", [False, True])
 def test_atomic_requests_changes_nothing(atomic: bool) -> None:
     """With ATOMIC_REQUESTS the view has a savepoint of its own, and everything is as without."""
-    from django.db import connection
-
     connection.settings_dict["ATOMIC_REQUESTS"] = atomic
     try:
         client = Client()
@@ -157,6 +159,14 @@ def test_an_exempt_view_is_left_alone() -> None:
     assert len(names()) == 2
 
 
+def test_wishes_are_heard_behind_a_language() -> None:
+    """`csrf_exempt` under `i18n_patterns`: the middleware asks the URLconf in that language."""
+    client = Client(enforce_csrf_checks=True, headers={"sec-fetch-site": "cross-site"})
+    with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE[:2], LOCALE, *settings.MIDDLEWARE[2:]]):
+        assert [client.post(path).status_code for path in ("/de/hook/", "/de/")] == [200, 403]
+    assert names() == ["hook"]
+
+
 @override_settings(CSRF_TRUSTED_ORIGINS=["https://idp.example", "https://*.shop.example"])
 @pytest.mark.parametrize(
     ("origin", "status"),
@@ -206,6 +216,16 @@ def test_an_unknown_host_is_djangos_to_refuse() -> None:
     assert Client(headers={"host": "evil.example"}).get("/").status_code == 400
 
 
+def test_a_file_arrives_whole() -> None:
+    """3 MiB in a form: the project's own parser and upload handlers get it, once."""
+    client = Client()
+    sent = filled(client, "/upload/", name="x")
+    for _ in range(2):
+        file = SimpleUploadedFile("a.bin", bytes(3 << 20))
+        assert client.post("/upload/", {**sent, "file": file}).status_code == 303
+    assert names() == [f"a.bin {3 << 20} x"]
+
+
 def test_the_verbs() -> None:
     """`see_other` takes a name, a message and its tag; `repeat` sends the form elsewhere."""
     client = Client()
@@ -219,6 +239,14 @@ def test_the_verbs() -> None:
     assert names() == ["Ann", "repeat"]
 
 
+def test_a_target_that_is_elsewhere() -> None:
+    """An open redirect is refused with a page of its own, and nothing of the view stays."""
+    client = Client()
+    answer = client.post("/verbs/", filled(client, "/verbs/", name="evil"))
+    assert (answer.status_code, names()) == (400, [])
+    assert b"leads somewhere else" in answer.content
+
+
 def test_mode_separate_for_a_project() -> None:
     """SEEOTHER = {"mode": "separate"}: no view runs in a transaction, each form once."""
     with saying(mode="separate"):
@@ -226,3 +254,15 @@ def test_mode_separate_for_a_project() -> None:
         sent = filled(client, "/", name="Ann")
         assert [client.post("/", sent).status_code for _ in range(2)] == [303, 303]
     assert names() == ["Ann"]
+
+
+def test_a_database_without_the_tables() -> None:
+    """Not migrated: 503 with everything typed, and for developers what to run."""
+    client = Client()
+    sent = filled(client, "/", name="Ann")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE so_meta")
+    with saying(debug=True):
+        answer = client.post("/", sent)
+    assert (answer.status_code, b"manage.py migrate" in answer.content) == (503, True)
+    assert b"Ann" in answer.content

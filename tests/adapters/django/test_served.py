@@ -1,6 +1,5 @@
 """The shop on real servers, with threads and on an event loop, and a process that dies."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -48,9 +47,26 @@ def test_a_process_that_dies_in_a_view(tmp_path: Path, monkeypatch: pytest.Monke
             sent = {**page(browser, "/crash/"), "name": "Ann"}
             with pytest.raises(httpx.TransportError):
                 browser.post("/crash/", data=sent)
-            monkeypatch.setitem(os.environ, "SHOP_SURVIVES", "1")
+            monkeypatch.setenv("SHOP_SURVIVES", "1")
+            server.kill()
             server.start()
             assert rows(tmp_path / "shop.db", TABLE) == 0
             answers = [browser.post("/crash/", data=sent) for _ in range(2)]
             assert {a.status_code for a in answers} == {303}
+    assert rows(tmp_path / "shop.db", TABLE) == 1
+
+
+def test_two_servers_on_one_database(tmp_path: Path) -> None:
+    """Two clicks reach two processes: one row, one outcome."""
+    with server_of(tmp_path, "wsgi") as one, server_of(tmp_path, "asgi") as two:
+        origin = one.url.rstrip("/")
+        with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=30) as browser:
+            sent = {**page(browser, "/"), "name": "Ann"}
+            host = origin.removeprefix("http://")
+            answers = together(
+                lambda: browser.post("/", data=sent),
+                lambda: browser.post(two.url, data=sent, headers={"host": host}),
+            )
+            assert {a.status_code for a in answers} == {303}
+            assert len({a.headers["location"] for a in answers}) == 1
     assert rows(tmp_path / "shop.db", TABLE) == 1

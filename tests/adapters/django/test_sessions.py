@@ -9,7 +9,9 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from seeother.django.sessions import SessionStore
-from tests.adapters.django.project import together
+from tests.adapters.django.project import filled, together
+from tests.adapters.django.shop import views
+from tests.adapters.django.shop.models import Order
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -129,3 +131,38 @@ def test_a_login_rotates() -> None:
     assert client.session.session_key != before and not SessionStore().exists(before)
     client.logout()
     assert list(client.session) == []
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """Somebody with a session."""
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = begun(seen=0)
+    return client
+
+
+def test_a_rotation_in_between(visitor: Client) -> None:
+    """A request of before it writes into the new session, and brings the old key to nobody."""
+    key = visitor.cookies["sessionid"].value
+    rotated = SessionStore(key)
+    sent = filled(visitor, "/during/", name="Ann")
+    views.DURING.append(rotated.cycle_key)
+    answer = visitor.post("/during/", sent)
+    assert (answer.status_code, "sessionid" in answer.cookies) == (303, False)
+    assert SessionStore(rotated.session_key)["seen"] == 1
+
+
+def test_a_logout_in_between(visitor: Client) -> None:
+    """The session ended while the view ran: Django's 400, and nothing of the view stays."""
+    sent = filled(visitor, "/during/", name="Ann")
+    views.DURING.append(SessionStore(visitor.cookies["sessionid"].value).flush)
+    assert visitor.post("/during/", sent).status_code == 400
+    assert Order.objects.count() == 0
+
+
+def test_a_view_that_failed_changed_no_session(visitor: Client) -> None:
+    """What a submission without effect wrote into its session is gone with it."""
+    sent = filled(visitor, "/during/", name="Ann")
+    views.DURING.append(lambda: 1 / 0)
+    assert visitor.post("/during/", sent).status_code == 500
+    assert SessionStore(visitor.cookies["sessionid"].value)["seen"] == 0

@@ -1,5 +1,6 @@
 """Where the views are."""
 
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import path
 
@@ -16,9 +17,12 @@ urlpatterns = [
     path("stream/", views.stream),
     path("guess/", views.guess),
     path("verbs/", views.verbs),
+    path("during/", views.during),
+    path("upload/", views.upload),
     path("crash/", views.crash),
     path("ordering/", views.Ordering.as_view()),
     path("plain/", views.Plain.as_view()),
     path("async/", views.aorder),
     path("admin/", admin.site.urls),
+    *i18n_patterns(path("hook/", views.hook)),
 ]

@@ -1,10 +1,12 @@
 """Views as the tutorials have them."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -21,6 +23,7 @@ PAGE = """<!doctype html><title>Shop</title>
 {% for message in messages %}<p class="{{ message.tags }}">{{ message }}</p>{% endfor %}
 <form method="post">{% csrf_token %}{{ form }}<input name="name"><button>Order</button></form>"""
 SENT: list[str] = []
+DURING: list[Callable[[], object]] = []
 
 
 def page(request: HttpRequest, **context: Any) -> HttpResponse:
@@ -118,6 +121,27 @@ def guess(request: HttpRequest) -> HttpResponseBase:
     return page(request, form=text)
 
 
+def during(request: HttpRequest) -> HttpResponseBase:
+    """Something else happens while it runs; then it orders, and writes the session."""
+    if request.method != "POST":
+        return page(request)
+    request.session["seen"] = request.session.get("seen", 0) + 1
+    while DURING:
+        DURING.pop()()
+    Order.objects.create(name=request.POST["name"])
+    return redirect("done")
+
+
+def upload(request: HttpRequest) -> HttpResponseBase:
+    """A file."""
+    if request.method != "POST":
+        return page(request)
+    file = request.FILES["file"]
+    assert isinstance(file, UploadedFile)
+    Order.objects.create(name=f"{file.name} {file.size} {request.POST['name']}")
+    return redirect("done")
+
+
 def verbs(request: HttpRequest) -> HttpResponseBase:
     """The verbs of seeother."""
     if request.method != "POST":
@@ -125,7 +149,8 @@ def verbs(request: HttpRequest) -> HttpResponseBase:
     if request.POST["name"] == "repeat":
         return repeat("order")
     Order.objects.create(name=request.POST["name"])
-    return see_other("done", flash=("Thank you.", "warning"))
+    target = "//evil.example/" if request.POST["name"] == "evil" else "done"
+    return see_other(target, flash=("Thank you.", "warning"))
 
 
 def crash(request: HttpRequest) -> HttpResponseBase:
