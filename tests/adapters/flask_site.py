@@ -27,7 +27,8 @@ class Silent(WSGIRequestHandler):
 def new_app(folder: Path, **config: Any) -> Flask:
     """An app with a good key, whose instance folder is the test's own."""
     app = Flask("shop", instance_path=str(folder), static_folder=None)
-    app.config.update(SECRET_KEY=KEY, **config)
+    engine = {"connect_args": {"timeout": 60}}
+    app.config.update(SECRET_KEY=KEY, SQLALCHEMY_ENGINE_OPTIONS=engine, **config)
     return app
 
 

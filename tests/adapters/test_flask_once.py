@@ -220,9 +220,14 @@ def test_a_duplicate_keeps_what_hooks_leave(shop: Shop, once: bool) -> None:
 
 @BOTH
 def test_many_visitors_at_once(shop: Shop, once: bool) -> None:
-    """Six people click twice each, all at the same time: six rows, and nobody sees an error."""
+    """Six people click twice each, all at the same time: six rows, and nobody sees an error.
+
+    In hooked mode the view's own commits wait for SQLite's lock in SQLite's own way, which is not
+    fair; on a slow disk that takes longer than the usual 5 s, so here they may wait for a minute.
+    """
     shop.view(order(shop), once=once)
     with served(shop.app) as url:
+        object.__setattr__(shop.app.extensions["seeother"].settings.policy, "patience", 60.0)
         visitors = [Visitor(url) for _ in range(6)]
         pages = [visitor.get("/") for visitor in visitors]
         answers = together(
@@ -398,7 +403,7 @@ def test_a_full_disk_keeps_the_text(shop: Shop) -> None:
         locker.execute("BEGIN IMMEDIATE")
         object.__setattr__(shop.app.extensions["seeother"].settings.policy, "patience", 0.1)
         refused = visitor.submit(page, name="tea")
-        assert refused.status_code == 503 and 'value="tea"' in refused.text
+        assert refused.status_code == 503 and "\ntea</textarea>" in refused.text
         locker.execute("ROLLBACK")
         locker.close()
         assert visitor.submit(page, name="tea").status_code == 303

@@ -2,7 +2,7 @@
 
 import re
 from http.cookies import SimpleCookie
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -163,10 +163,10 @@ def test_linear_time(piece: bytes) -> None:
     def fastest(length: int) -> float:
         line, times = piece * (length // len(piece)), []
         for _ in range(7):
-            start = perf_counter()
+            start = thread_time()
             read_cookie([line], NAME)
             has_cookies([line])
-            times.append(perf_counter() - start)
+            times.append(thread_time() - start)
         return min(times)
 
     assert fastest(400_000) < 10 * fastest(100_000)

@@ -1,7 +1,7 @@
 """Marks: added where they belong, cut out byte by byte, and never invented."""
 
 import re
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import assume, given
@@ -160,9 +160,9 @@ def test_linear_time(pair: bytes) -> None:
     def fastest(length: int) -> float:
         query, times = pair * (length // len(pair)), []
         for _ in range(5):
-            start = perf_counter()
+            start = thread_time()
             cut(RING, query, "so", unsafe=True)
-            times.append(perf_counter() - start)
+            times.append(thread_time() - start)
         return min(times)
 
     assert fastest(80_000) < 10 * fastest(20_000)

@@ -62,3 +62,12 @@ def test_an_error_gives_the_lock_back() -> None:
     with pytest.raises(AttributeError):
         store.claim(None)  # type: ignore[arg-type]
     assert not store._lock.locked()
+
+
+def test_a_session_ends_once() -> None:
+    """Signing out again, or out of a session that never was, changes nothing and is no error."""
+    store, sid = MemoryStore(), named("sid")
+    store.close(Close(write(sid, sets={"name": b"1"}, fresh=True)))
+    for _ in range(2):
+        store.close(Close(SessionWrite(sid, Changes(), ends=sid)))
+        assert store.open(Open(sid=sid)).session is None

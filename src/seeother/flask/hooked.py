@@ -98,7 +98,7 @@ class Hooked:
         return reply
 
     def _told(self, work: SQLWork, op: ops.Claim) -> ops.ClaimReply:
-        row, self._claim = work.row(op.key), op
+        row, self._claim = work.met(op), op
         if row is not None and row.state is State.CLAIMED:
             if work.now < row.lease_until:
                 return ops.InFlight()
