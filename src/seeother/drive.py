@@ -231,9 +231,11 @@ class Driver:
     async def _apause(self, op: Pause) -> Paused:
         start, loop = time.monotonic(), asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        seat = self.room.join(
-            op.key, partial(loop.call_soon_threadsafe, _wake, future), WAITERS_PER_KEY
-        )
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(_wake, future)
+
+        seat = self.room.join(op.key, wake, WAITERS_PER_KEY)
         if seat is None or op.key is None:
             await asyncio.sleep(min(op.nap, op.limit))
             return Paused(time.monotonic() - start)

@@ -45,6 +45,7 @@ class Outer(Protocol):
     @property
     def store(self) -> Store:
         """Its store."""
+        ...
 
 
 class Effect:

@@ -40,7 +40,7 @@ class Ending:
         self._draft_given: Draft | None = None
         self._session: Session | None = None
         self._shown = self._rendered = False
-        self._visitor = greeting.visitor
+        self._visitor: bytes | None = greeting.visitor
         self._new_sid = b""
 
     def handled(self, response: Response) -> Handled:
@@ -101,7 +101,8 @@ class Ending:
         return SessionWrite(session_id(self._new_sid), changes, fresh=True)
 
     def _cookies(self, write: SessionWrite | None) -> tuple[SetCookie, ...]:
-        greeting, out = self.greeting, []
+        greeting = self.greeting
+        out: list[SetCookie] = []
         if self._rendered and greeting.visitor is None and self._visitor is not None:
             out.append(self._cookie(greeting.names.visitor, self._visitor, VISITOR_SECONDS))
         if write is not None and self._new_sid:

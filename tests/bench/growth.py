@@ -60,7 +60,7 @@ def fill(path: Path, rows: int, expired: int = 0) -> float:
     now, before = time.time(), _size(store)
     old, live = now - 2 * DAY, now - DAY / 2
     for start in range(-expired, rows, AT_ONCE):
-        with store._writing() as work:
+        with store.writing() as work:
             assert work is not None
             for n in range(start, min(start + AT_ONCE, rows)):
                 when = old + (n + expired) / 100 if n < 0 else live + n * DAY / 2 / rows
@@ -80,7 +80,7 @@ def _settled(when: float) -> tuple[Key, Row]:
 
 
 def _size(store: SQLiteStore) -> int:
-    with store._reading() as work:
+    with store.reading() as work:
         connection = work._connection
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -94,7 +94,7 @@ def _longest_expiry(store: SQLiteStore) -> float:
     longest = 0.0
     for _ in range(EXPIRIES):
         start = time.perf_counter()
-        with store._writing() as work:
+        with store.writing() as work:
             assert work is not None
             work.expire()
         longest = max(longest, time.perf_counter() - start)

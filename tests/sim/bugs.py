@@ -97,9 +97,9 @@ def answer_before_settle(worker: Worker, op: Op[Any]) -> None:
         worker._then(worker, Ended(flows.Answer(flows._of(op.outcome), "new")))
 
 
-def settled_or_not(settle: Settle) -> Generator[Any, Any, Any]:
+def settled_or_not(settle: Settle, patience: float) -> Generator[Any, Any, Any]:
     """Effect done, record lost, told accepted: also where somebody else may run it again."""
-    return (yield from _settled_later(settle)) or Done()
+    return (yield from _settled_later(settle, patience)) or Done()
 
 
 # Input, replays, expiry ---------------------------------------------------------------------

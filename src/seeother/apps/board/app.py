@@ -8,7 +8,7 @@ that is all there is to it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ...asgi import SeeOther
-from ...core.values import Flash
+from ...core.values import Draft, Flash
 from ...core.values import Response as Answer
 from ...errors import StoreDown
 from ...starlette import once, visit_of
@@ -88,7 +88,7 @@ class Board:
         visit, before = visit_of(request), _number(request.query_params.get("before"))
         with self.engine.connect() as connection:
             page = messages.newest(connection, before=before, limit=PAGE)
-        return self.render(request, "board.html", visit, page=page, before=before)
+        return self.render(visit, page, before)
 
     def permalink(self, request: Request) -> Response:
         """One message."""
@@ -100,22 +100,24 @@ class Board:
         shown = _shown(found)
         return self.page("message.html", message=shown, excerpt=text.excerpt(found.text, 60))
 
-    def render(
-        self, request: Request, name: str, visit: Visit, *, page: messages.Page, before: int | None
-    ) -> Response:
+    def render(self, visit: Visit, page: messages.Page, before: int | None) -> Response:
         """The board's page from what was read and what waits for this visitor."""
-        draft, flashes = visit.draft, visit.flashes()
+        draft, flashes = visit.draft or Draft(), visit.flashes()
+
+        def old(field: str) -> str:
+            return draft.old(field) or ""
+
         return self.page(
-            name,
+            "board.html",
             messages=[_shown(m) for m in page.items],
             older=f"/?before={page.older}" if page.older else None,
             newer="/" if before is not None else None,
             flashes=flashes,
             highlight=_linked(flashes),
             name=visit.session.get("name", ""),
-            old=lambda field: (draft.old(field) if draft else None) or "",
-            error=lambda field: draft.error(field) if draft else None,
-            errors=dict(draft.errors) if draft else {},
+            old=old,
+            error=draft.error,
+            errors=dict(draft.errors),
             field="",
             action="/",
         )
@@ -154,12 +156,16 @@ def open_engine(path: Path) -> Engine:
     """An engine on the board's file; creates the file (0600) and the table."""
     create_private(path)
     engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", lambda connection, _record: tune(connection, "FULL"))
+    event.listen(engine, "connect", _tuned)
     try:
         messages.create(engine)
     except DBAPIError as error:
         raise StoreDown(f"{path} cannot be used as a database: {error.orig}") from error
     return engine
+
+
+def _tuned(connection: sqlite3.Connection, _record: object) -> None:
+    tune(connection, "FULL")
 
 
 def create_board(path: Path, **policy: Any) -> SeeOther:
@@ -168,7 +174,7 @@ def create_board(path: Path, **policy: Any) -> SeeOther:
     board = Board(engine)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         yield
         engine.dispose()
 

@@ -14,7 +14,7 @@ import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -68,7 +68,8 @@ def build(config: Config) -> SeeOther:
 def from_environment() -> SeeOther:
     """The app of one of several workers."""
     raw = json.loads(os.environ[ENVIRONMENT])
-    config = Config(**{**raw, "hosts": tuple(raw["hosts"])})
+    settings: dict[str, Any] = {**raw, "hosts": tuple(raw["hosts"])}
+    config = Config(**settings)
     log_requests(config)
     return build(config)
 
