@@ -81,7 +81,7 @@ def _settled(when: float) -> tuple[Key, Row]:
 
 def _size(store: SQLiteStore) -> int:
     with store.reading() as work:
-        connection = work._connection
+        connection = work.connection
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
