@@ -5,6 +5,8 @@ refreshed. The adapters are `seeother.asgi`, `seeother.starlette` and `seeother.
 here is the core that they share.
 """
 
+from .core.html import FormTag as FormTag
+from .core.html import plant as plant
 from .core.policy import Policy as Policy
 from .core.target import safe_target as safe_target
 from .core.values import Draft as Draft
