@@ -141,8 +141,16 @@ class State:
         if self._settings is None:
             with self._lock:
                 if self._settings is None:
-                    self._settings = settle(self.app, self._extension.given, self.bind)
+                    self._settings = self._settled()
         return self._settings
+
+    def _settled(self) -> Settings:
+        found = settle(self.app, self._extension.given, self.bind)
+        if found.engine is not None:  # before any view runs: a listener must not come in a commit
+            from .hooked import listen  # noqa: PLC0415 - SQLAlchemy is the app's, if it has it
+
+            listen(found.engine)
+        return found
 
 
 class Machinery(wsgi.SeeOther):

@@ -214,7 +214,6 @@ def hooked(state: AppState, visit: FlaskVisit, view: Callable[[], Any]) -> Flask
     assert isinstance(settings.store, SQLiteStore)
     request = visit.greeting.request
     generic = Outcome(ACCEPTED, 303, request.root + request.path)
-    listen(settings.engine)
     while True:
         store = Hooked(settings.store, settings.engine, generic, settings.policy.patience)
         run = Run(state.app, visit, view, catches=False)
