@@ -19,6 +19,7 @@ from seeother.core.ledger import Case, Move, State
 from seeother.core.ops import Abandon, Done, Fenced, Granted, InFlight, Op
 from seeother.core.policy import Mode
 from seeother.core.session import Session
+from seeother.core.shapes import SHAPES
 from seeother.stores.delivery import Delivery
 from seeother.stores.memory import _MemoryWork
 from seeother.stores.work import Work
@@ -70,7 +71,7 @@ def _of(where: Any, name: str, value: Any) -> tuple[tuple[Any, str, Any], ...]:
 
 
 def _shape(mode: Mode, **changes: Any) -> tuple[tuple[Any, str, Any], ...]:
-    changed = {**flows.SHAPES, mode: replace(flows.SHAPES[mode], **changes)}
+    changed = {**SHAPES, mode: replace(SHAPES[mode], **changes)}
     return _of(flows, "SHAPES", changed)
 
 

@@ -12,7 +12,6 @@ over, what is said when a view raises, and whether others can see that somebody 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -53,6 +52,7 @@ from .ops import (
 )
 from .policy import Mode, Policy
 from .record import Verdict, hint_cookie, judge_answer, record, record_page
+from .shapes import SHAPES
 from .values import ACCEPTED, Handled, Outcome, Response
 from .waiting import wait_for
 
@@ -65,28 +65,6 @@ PAGE_LEASE: Final = 60.0
 TAKE_PATIENCE: Final = 2.0
 TRIES: Final = 3
 NOTHING: Final = Opened()
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Where a mode differs.
-
-    `takeover`: a lapsed claim may run again, because its late commit would be refused.
-    `raised`: what to say of a view that raised. `visible`: others can see a claim, so there is a
-    waiting page and a doubt; in joined mode on SQLite there is neither.
-    """
-
-    takeover: bool
-    raised: Callable[..., Abandon | Doubt]
-    visible: bool
-
-
-SHAPES: Final[dict[Mode, Shape]] = {
-    "joined": Shape(takeover=True, raised=Abandon, visible=False),
-    "fenced": Shape(takeover=True, raised=Abandon, visible=True),
-    "hooked": Shape(takeover=True, raised=Abandon, visible=False),
-    "separate": Shape(takeover=False, raised=Doubt, visible=True),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +86,9 @@ def submission(
     nobody could be asked within `patience` seconds, OutcomeUnknown when a crash left a doubt
     (separate), EditRefused by policy, and whatever the view raises.
     """
-    waited, nap = 0.0, NAP
+    waited, nap, unsure = 0.0, NAP, False
     while True:
-        reply = yield from _ask(entry, policy, mode)
+        reply, unsure = yield from _ask(entry, policy, mode, unsure=unsure)
         match reply:
             case Granted():
                 return (yield from _run(entry, reply, policy, mode, surround=surround))
@@ -125,6 +103,8 @@ def submission(
                 left = policy.patience - waited
                 paused = yield from Pause(entry.key, nap, max(left, 0.0))
                 if left <= 0 or paused.crowded:
+                    if unsure:
+                        yield from _said(Abandon(entry.key, Granted(0, entry.claim_id)))
                     return _not_yet(entry, reply, policy, mode, waited)
                 waited, nap = waited + paused.seconds, min(2 * nap, LONGEST_NAP)
 
@@ -138,13 +118,19 @@ def resumed(entry: Entry, grant: Granted, policy: Policy) -> Flow[Answer]:
     return (yield from _run(entry, grant, policy, "fenced", surround=False))
 
 
-def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
-    """A read first, so that a duplicate never takes the write lock; then the claim."""
+def _ask(
+    entry: Entry, policy: Policy, mode: Mode, *, unsure: bool
+) -> Flow[tuple[ClaimReply, bool]]:
+    """A read first, so that a duplicate never takes the write lock; then the claim.
+
+    `unsure`: the answer to a claim of ours got lost, so who is at it may be ourselves, and only a
+    claim with the same id can tell.
+    """
     if entry.named:
         look = Lookup(entry.key, entry.fingerprint, policy.patience, entry.page_keeping, entry.echo)
         found = yield from look
-        if isinstance(found, Settled | InFlight):
-            return found
+        if isinstance(found, Settled) or (isinstance(found, InFlight) and not unsure):
+            return found, unsure
     claim = Claim(
         entry.key,
         entry.fingerprint,
@@ -157,21 +143,25 @@ def _ask(entry: Entry, policy: Policy, mode: Mode) -> Flow[ClaimReply]:
         keep=entry.named,
         renew=SHAPES[mode].visible,
     )
-    return (yield from _claimed(claim))
+    reply, lost = yield from _claimed(claim)
+    return reply, unsure or lost
 
 
-def _claimed(claim: Claim) -> Flow[ClaimReply]:
+def _claimed(claim: Claim) -> Flow[tuple[ClaimReply, bool]]:
     """Ask a few times where the answer gets lost: the same claim id is granted once and again.
 
-    Who gives up says so, lest a claim that did arrive decays into a doubt.
+    Also says whether an answer was lost. Who gives up says so, lest a claim that did arrive decays
+    into a doubt.
     """
+    lost = False
     for _ in range(TRIES - 1):
         try:
-            return (yield from claim)
+            return (yield from claim), lost
         except StoreError:
+            lost = True
             yield from Pause(None, LONGEST_NAP, LONGEST_NAP)
     try:
-        return (yield from claim)
+        return (yield from claim), lost
     except StoreError:
         yield from _said(Abandon(claim.key, Granted(0, claim.claim_id)))
         raise
