@@ -1,4 +1,4 @@
-# make run     the board and the lessons, at the address it prints      make run PORT=8001
+# make run     the message board, at the address it prints              make run PORT=8001
 # make test    every test; ARGS goes to pytest                          make test ARGS="tests/core -x"
 # make check   lint, format, types, layers
 # make bench   measurements; ARGS as above

@@ -15,23 +15,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from .channel import App, Message, Receive, Scope, Send
-from .core.policy import Policy
 from .core.values import Headers, Request
-from .drive import Driver
-from .errors import PolicyError
 from .exchange import Exchange
-from .setup import prepared
-from .stores import Store
+from .setup import Middleware
 
 KEY = "seeother"
 
 
-class SeeOther:
+class SeeOther(Middleware):
     """ASGI middleware; all settings are keyword arguments (`seeother.core.policy`).
 
     `mode` "joined" or "fenced": `once` claims inside the app, the middleware checks, reads, plants.
@@ -43,26 +38,9 @@ class SeeOther:
     """
 
     def __init__(self, app: App, **policy: Any) -> None:
+        super().__init__(policy)
         self.app = app
-        self.driver = Driver()
-        self._given = Policy.of(policy)
-        if self._given.mode == "hooked":
-            raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
         self._running: set[asyncio.Task[None]] = set()
-
-    @cached_property
-    def _prepared(self) -> tuple[Policy, Store]:
-        return prepared(self._given)
-
-    @property
-    def policy(self) -> Policy:
-        """The settings, with the secret in place."""
-        return self._prepared[0]
-
-    @property
-    def store(self) -> Store:
-        """The store; it opens itself at its first use in each process."""
-        return self._prepared[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""

@@ -53,7 +53,7 @@ def board(**options: Any) -> None:
 @cli.command()
 @served
 def demo(**options: Any) -> None:
-    """Serve the board (and, once it exists, the tour) on one port."""
+    """Serve the message board, as `make run` does."""
     _serve(options)
 
 

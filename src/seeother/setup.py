@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from .core.ops import Op, Reconcile, Report
 from .core.policy import Policy
-from .drive import Perform
+from .drive import Driver, Perform
 from .errors import PolicyError
 from .log import EVENTS
 from .stores import Store, open_store
@@ -40,6 +42,33 @@ def prepared(policy: Policy) -> tuple[Policy, Store]:
             raise PolicyError("set `secret`: this store has no folder where a key file could stand")
         policy = replace(policy, secret=key_file(store.path.with_suffix(".key")))
     return policy, store
+
+
+class Middleware:
+    """What stands around an app, whatever its protocol: a driver, a policy and a store.
+
+    Nothing is read or opened before the first request.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.driver = Driver()
+        self._given = Policy.of(settings)
+        if self._given.mode == "hooked":
+            raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
+
+    @cached_property
+    def _prepared(self) -> tuple[Policy, Store]:
+        return prepared(self._given)
+
+    @property
+    def policy(self) -> Policy:
+        """The settings, with the secret in place."""
+        return self._prepared[0]
+
+    @property
+    def store(self) -> Store:
+        """The store; it opens itself at its first use in each process."""
+        return self._prepared[1]
 
 
 def performing(perform: Perform, policy: Policy) -> Perform:

@@ -8,17 +8,13 @@ The same request in the same order as under ASGI: judge, read the form, put the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from .core.entry import Greeting
-from .core.policy import Policy
 from .core.values import Response
-from .drive import Driver
 from .errors import PolicyError, SeeOtherError
-from .setup import prepared
-from .stores import Store
+from .setup import Middleware
 from .visit import Visit
 from .wsgi_exchange import KEY, App, Environ, Exchange, StartResponse
 
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "App", "Environ", "SeeOther", "Sent", "StartResponse", "once"]
 
 
-class SeeOther:
+class SeeOther(Middleware):
     """WSGI middleware; all settings are keyword arguments (`seeother.core.policy`).
 
     >>> def app(environ, start_response):
@@ -38,25 +34,8 @@ class SeeOther:
     """
 
     def __init__(self, app: App, **policy: Any) -> None:
+        super().__init__(policy)
         self.app = app
-        self.driver = Driver()
-        self._given = Policy.of(policy)
-        if self._given.mode == "hooked":
-            raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
-
-    @cached_property
-    def _prepared(self) -> tuple[Policy, Store]:
-        return prepared(self._given)
-
-    @property
-    def policy(self) -> Policy:
-        """The settings, with the secret in place."""
-        return self._prepared[0]
-
-    @property
-    def store(self) -> Store:
-        """The store; it opens itself at its first use in each process."""
-        return self._prepared[1]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """One WSGI request."""
