@@ -62,12 +62,18 @@ class Incoming:
             self._pending = asyncio.ensure_future(self._receive())
         return self._pending
 
+    def watch(self) -> None:
+        """Begin to listen while the app works; `gone` will be asked later."""
+        if not self._ahead:
+            self._next()
+
     async def gone(self) -> bool:
         """Has the client left, as far as the server knows by now?"""
         for _ in range(2):  # there may be one request message before the disconnect
             pending = self._next()
             for _ in range(2):
-                await asyncio.sleep(0)
+                if not pending.done():
+                    await asyncio.sleep(0)
             if not pending.done():
                 return False
             if pending.result()["type"] == "http.disconnect":

@@ -7,7 +7,8 @@ Under asyncio a thread hop costs 40 to 60 us, so the driver does not hop per op 
 `advance` runs op after op on the current thread until one belongs to a higher lane. Look-ups run on
 a few reader threads and never queue behind a writer; everything from Claim on is one job on the one
 writer thread of the process, first come first served. SQLite has one writer at a time anyway; a
-fair queue in front of it removes the second-long waits of its own sleeping lock (measured).
+fair queue in front of it removes the second-long waits of its own sleeping lock (measured). Where
+the writer is idle nobody would queue, so a look-up that is likely to end in a write begins there.
 
 Duplicates wait in the `WaitingRoom`: who claims a key that somebody in this process is running gets
 InFlight at once, without asking the store, and its pause ends when the holder leaves. The room is a
@@ -21,13 +22,13 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from .core.ops import Busy, Claim, Flow, Granted, Handle, InFlight, Lane, Op, Pause, Paused
 from .core.values import Handled, Key
+from .crew import Crew
 from .waits import Heart, Turns, WaitingRoom
 
 T = TypeVar("T")
@@ -202,20 +203,20 @@ class Driver:
 
     async def aview(self, view: Callable[[], T]) -> T:
         """Run a sync view on a thread of our own (fenced), never on the writer thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._views, view)
+        return await self._views.run(view)
 
     async def _segment(self, talk: Talk[Any], answer: Perform, *, joined: bool) -> None:
         """One hop: everything up to the next wait, as one job on a reader or on the writer."""
-        lane = Lane.READ if talk.op.lane is Lane.READ else Lane.WRITE
+        reads = talk.op.lane is Lane.READ and not (talk.op.leads_on and self._writer.idle)
+        lane = Lane.READ if reads else Lane.WRITE
         limit = Lane.LOOP if joined and lane is Lane.WRITE else lane
-        pool = self._readers if lane is Lane.READ else self._writer
-        job = partial(advance, talk, answer, limit, stop=Pause)
-        await asyncio.get_running_loop().run_in_executor(pool, job)
+        crew = self._readers if reads else self._writer
+        await crew.run(partial(advance, talk, answer, limit, stop=Pause))
 
     def shut(self) -> None:
         """End this process's threads."""
-        for pool in (self._readers, self._writer, self._views):
-            pool.shutdown()
+        for crew in (self._readers, self._writer, self._views):
+            crew.shut()
         self._fresh(os.getpid())
 
     def _pause(self, op: Pause) -> Paused:
@@ -253,9 +254,9 @@ class Driver:
 
     def _fresh(self, pid: int) -> None:
         self.room, self.turns, self.heart = WaitingRoom(), Turns(), Heart()
-        self._readers = ThreadPoolExecutor(READERS, "seeother-read")
-        self._writer = ThreadPoolExecutor(1, "seeother-write")
-        self._views = ThreadPoolExecutor(VIEWS, "seeother-view")
+        self._readers = Crew(READERS, "seeother-read")
+        self._writer = Crew(1, "seeother-write")
+        self._views = Crew(VIEWS, "seeother-view")
         self._pid = pid
 
 

@@ -140,6 +140,8 @@ class Exchange:
             self._outer.app(self._inner(visit), self._hear, self._say)
         )
         self._app.add_done_callback(self._go_on)
+        if op.taken:
+            self._in.watch()
         await self._ready
         if not self._answered:
             await self._app

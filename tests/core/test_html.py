@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -587,6 +587,34 @@ def test_chunks_make_no_difference(html: bytes, cuts: list[int]) -> None:
     assert in_chunks(html, 1, page=PAGE) == whole
 
 
+@pytest.mark.parametrize("size", [200, 37, 1])
+def test_a_page_seen_before_is_planted_as_the_first_time(size: int) -> None:
+    """The head of a page is remembered; each page has fields of its own, later forms too."""
+    head = b"<title>Board</title><p>Ann" + POST + b"x</form>" + POST + b"y</form>"
+    page = head + b"<ul>" + b"<li>text" * 50 + b"<template>" + POST + b"</form></template>" + POST
+    for round_ in range(3):
+        fields = count(round_ * 100)
+        planter = Planter(lambda _form, fields=fields: b"<%d>" % next(fields))
+        cut = len(head) + size
+        out = planter.feed(page[:cut])
+        out += b"".join(planter.feed(page[at : at + size]) for at in range(cut, len(page), size))
+        out += planter.close()
+        assert [int(found) for found in re.findall(rb"<(\d+)>", out)] == [
+            round_ * 100,
+            round_ * 100 + 1,
+            round_ * 100 + 2,
+        ]
+        assert re.sub(rb"<\d+>", b"", out) == page
+
+
+def test_a_page_seen_before_may_be_left_alone_this_time() -> None:
+    """What is remembered is where a field would go, not whether there is one."""
+    page = POST + b"x</form><p>end"
+    assert plant(page, FIELD) == in_chunks(page, len(page)) == POST + FIELD + b"x</form><p>end"
+    planter = Planter(lambda _form: None)
+    assert planter.feed(page) + planter.close() == page
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_survive(html: bytes) -> None:
     """Bytes that are no text at all pass unchanged."""
@@ -696,11 +724,11 @@ REPEATED = {
 
 def steps(html: bytes, size: int) -> int:
     """How many calls, of Python and of C, planting takes: the same number on every machine."""
-    count = 0
+    calls = 0
 
     def counted(frame: FrameType, event: str, arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
+        nonlocal calls
+        calls += event in ("call", "c_call")
 
     planter = Planter(FIELD, page=PAGE)
     chunks = [html[at : at + size] for at in range(0, len(html), size)]
@@ -712,7 +740,7 @@ def steps(html: bytes, size: int) -> int:
         planter.close()
     finally:
         sys.setprofile(before)
-    return count
+    return calls
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

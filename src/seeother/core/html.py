@@ -20,17 +20,25 @@ if it is open for either browser.
 
 Where only a browser's repair of broken markup could tell, the rest of the page is left alone, and
 so is a form that is still open there.
+
+**Pages seen before.** A template's pages begin alike up to the end of their forms, so where the
+fields go is remembered for the heads seen last. What is remembered is a pure function of the bytes;
+a page is read anew from its first byte as soon as one more form comes.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from .action import Page
-from .planting import HOLD, FormTag, Known, Plantable, Walk
+from .planting import HOLD, FormTag, Known, Piece, Plantable, Walk, filled
 
 __all__ = ["HOLD", "UNREAD", "FormTag", "Page", "Plantable", "Planter", "plant"]
 
 UNREAD: Final = 1 << 20  # bytes that are kept to be read later at most
+HEADS: Final = 32  # pages whose beginning is remembered
+HEAD_BYTES: Final = 1 << 14
 
 _FORM: Final = re.compile(rb"<form[\t\n\f\r />]", re.IGNORECASE)
 _FORM_END: Final = b"</form>"
@@ -55,7 +63,9 @@ class Planter:
     """
 
     def __init__(self, field: Plantable, *, page: Page | None = None) -> None:
-        self._walk = Walk(field, page, Known())
+        self._field, self._page = field, page
+        self._walk = Walk(page, Known())
+        self._known_head = b""  # its planting was known, the walk has not seen it
         self._fed = 0  # to the walk
         self._unread: list[bytes] = []
         self._unread_size = 0
@@ -71,11 +81,20 @@ class Planter:
         head, end, rest = data.rpartition(_FORM_END)
         if not (end and rest):
             return self._read(data)
-        return self._read(head + end) + self.feed(rest)
+        return self._begin(head + end) + self.feed(rest)
 
     def close(self) -> bytes:
         """End the page; returns the bytes that were held back."""
         return self._tail if self._walk.settled else self._read(b"", final=True)
+
+    def _begin(self, head: bytes) -> bytes:
+        """Plant into everything up to the last form, from memory if it is the page's beginning."""
+        first = not (self._fed or self._unread or self._known_head)
+        pieces = _pieces(head, self._page) if first and len(head) <= HEAD_BYTES else None
+        if pieces is None:
+            return self._read(head)
+        self._known_head = head
+        return filled(pieces, self._field)
 
     def _pass(self, data: bytes) -> bytes:
         """Hand on what holds no form and is in none; it is read as soon as a form comes."""
@@ -90,15 +109,39 @@ class Planter:
 
     def _read(self, data: bytes, *, final: bool = False) -> bytes:
         """Walk through what was handed on unread, then through this, and return what is ready."""
+        if self._known_head:
+            self._walk.feed(self._known_head)
+            self._walk.release(len(self._known_head))
+            self._fed, self._known_head = len(self._known_head), b""
         self._sent += self._unread_size
         self._fed += self._unread_size + len(data)
         data = b"".join((*self._unread, data))
         self._unread, self._unread_size = [], 0
         self._walk.feed(data, final=final)
-        ready = self._walk.release(None if final else self._fed)
+        ready = filled(self._walk.release(None if final else self._fed), self._field)
         known = min(self._sent, len(ready))
         self._sent -= known
         return ready[known:]
+
+
+@lru_cache(maxsize=HEADS)
+def _pieces(head: bytes, page: Page | None) -> tuple[Piece, ...] | None:
+    """The beginning of a page, cut where it is to be planted; None where it is not understood."""
+    walk = Walk(page, Known())
+    walk.feed(head)
+    return tuple(_joined(walk.release(len(head)))) if walk.settled else None
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same pieces, none of them followed by another of mere text."""
+    text: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            text.append(piece)
+        else:
+            yield from (b"".join(text), piece)
+            text = []
+    yield b"".join(text)
 
 
 def plant(html: bytes, field: Plantable, *, page: Page | None = None) -> bytes:
@@ -122,13 +165,13 @@ def plant(html: bytes, field: Plantable, *, page: Page | None = None) -> bytes:
 
 
 def _walked(html: bytes, field: Plantable, page: Page | None, known: Known) -> bytes:
-    walk = Walk(field, page, known)
+    walk = Walk(page, known)
     end = html.rfind(_FORM_END) + len(_FORM_END)
     after = html[end:].lower()
     if end < len(_FORM_END) or any(word in after for word in _LATER):
         end = len(html)
     walk.feed(html[:end])
     if walk.settled:
-        return walk.release(end) + html[end:]
+        return filled(walk.release(end), field) + html[end:]
     walk.feed(html[end:], final=True)
-    return walk.release()
+    return filled(walk.release(), field)

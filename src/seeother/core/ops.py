@@ -6,7 +6,8 @@ driver asks a store, a test sends what it likes. Ops carry durations in seconds,
 the store's clock is the only clock.
 
 `lane` is where an op may run under asyncio: on a reader thread, on the one writer thread of the
-process, or on the event loop itself (everything that waits).
+process, or on the event loop itself (everything that waits). `leads_on`: a read that most often is
+followed by a write, so where the writer has nothing to do the read may run there as well.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class Op(Generic[R]):
     __slots__ = ()
     verb: ClassVar[str] = ""
     lane: ClassVar[Lane] = Lane.WRITE
+
+    @property
+    def leads_on(self) -> bool:
+        """Is this a read that a write is likely to follow?"""
+        return False
 
     def __iter__(self) -> Generator[Op[Any], Any, R]:
         reply: R = yield self
@@ -173,6 +179,11 @@ class Lookup(Op[Settled | InFlight | InDoubt | Unknown]):
     page_keeping: bool = False
     echo: Echo | None = None
 
+    @property
+    def leads_on(self) -> bool:
+        """To the claim: most submissions are sent once."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Claim(Op[ClaimReply]):
@@ -272,6 +283,11 @@ class Open(Op[Opened]):
     messages: bool = False
     orphans: bool = False
     orphan_age: float = 5.0
+
+    @property
+    def leads_on(self) -> bool:
+        """To taking the messages that the mark announces."""
+        return self.messages and self.mark is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ a form back while it is undecided. What may be planted where is told in `html`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -15,7 +15,7 @@ from .islands import Islands
 from .markup import Tag, Tokenizer
 from .token import FIELD
 
-__all__ = ["HOLD", "FormTag", "Known", "Plantable", "Walk"]
+__all__ = ["HOLD", "FormTag", "Known", "Piece", "Plantable", "Walk", "filled"]
 
 HOLD: Final = 1 << 16  # bytes of a page that are held back at most
 
@@ -44,6 +44,36 @@ class FormTag:
 
 
 Plantable: TypeAlias = bytes | Callable[[FormTag], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place to plant at: the start tag of a form, as it is and as it will be with a token.
+
+    `has_token`: a field stands in the form already, so only its action may change.
+    """
+
+    form: FormTag
+    bare: bytes
+    marked: bytes
+    has_token: bool
+
+    def filled(self, plantable: Plantable) -> bytes:
+        """The start tag with what is to be planted behind it."""
+        text: bytes | None = b""
+        if not self.has_token:
+            text = plantable(self.form) if callable(plantable) else plantable
+        return self.bare if text is None else self.marked + text
+
+
+Piece: TypeAlias = bytes | Slot
+
+
+def filled(pieces: Iterable[Piece], plantable: Plantable) -> bytes:
+    """Pieces of a page, planted."""
+    return b"".join(
+        [piece if isinstance(piece, bytes) else piece.filled(plantable) for piece in pieces]
+    )
 
 
 @dataclass(slots=True)
@@ -95,16 +125,13 @@ class _Pending:
 class Walk:
     """One way through the markup: the whole document, or the content of a `<noscript>`."""
 
-    def __init__(
-        self, plantable: Plantable, page: Page | None, known: Known, outer: "Walk | None" = None
-    ) -> None:
-        self.plantable = plantable
+    def __init__(self, page: Page | None, known: Known, outer: "Walk | None" = None) -> None:
         self.page = page
         self.known = known
         self.islands = Islands()
         self.scripting = outer is None
         self.markup = Tokenizer(self.islands, scripting=self.scripting)
-        self.out: list[bytes] = []
+        self.out: list[Piece] = []
         self.seen = 0  # bytes, up to the end of the last piece
         self.pending: _Pending | None = None
         self.templates: int = outer.templates if outer else 0
@@ -123,14 +150,14 @@ class Walk:
             elif piece:
                 self._text(piece)
 
-    def release(self, fed: int | None = None) -> bytes:
+    def release(self, fed: int | None = None) -> list[Piece]:
         """What is decided by now; without `fed`, the number of bytes fed so far, everything."""
         if fed is None and self.noscript is not None:
             self._end_noscript()
         if self.pending and (fed is None or fed - self.pending.start > HOLD):
             self.decide()
         end = self.pending.index if self.pending else len(self.out)
-        ready = b"".join(self.out[:end])
+        ready = self.out[:end]
         del self.out[:end]
         if self.pending:
             self.pending.index = 0
@@ -218,7 +245,7 @@ class Walk:
             self.out[self.pending.index] = self._planted(self.pending)
             self.pending = None
 
-    def _planted(self, pending: _Pending) -> bytes:
+    def _planted(self, pending: _Pending) -> Piece:
         action = cleaned(pending.value(b"action") or b"")
         form = self._form_tag(pending, action)
         if (
@@ -228,10 +255,8 @@ class Walk:
             or any(self._leaves(url) for url in (action, *pending.actions))
         ):
             return pending.raw
-        text: bytes | None = b""
-        if not pending.has_token:
-            text = self.plantable(form) if callable(self.plantable) else self.plantable
-        return pending.raw if text is None else self._with_marker(pending, form, action) + text
+        marked_tag = self._with_marker(pending, form, action)
+        return Slot(form, pending.raw, marked_tag, pending.has_token)
 
     def _form_tag(self, pending: _Pending, action: bytes) -> FormTag:
         def text(value: bytes | None) -> str:
@@ -294,7 +319,7 @@ class Walk:
 
     def _end_noscript(self) -> None:
         content, self.noscript = b"".join(self.noscript or ()), None
-        inner = Walk(self.plantable, self.page, self.known, outer=self)
+        inner = Walk(self.page, self.known, outer=self)
         inner.feed(content, final=True)
         inner.pending = None  # a form that does not end where it begins is left alone
         self.out.extend(inner.out)
