@@ -85,6 +85,7 @@ class Exchange:
             await self._out.whole(error_page(greeting, debug=bool(policy.debug)))
             return greeting.reason
         visit = self._visit = Visit(greeting, policy, trusts_307=False)
+        visit.said = self._outer.said
         try:
             await self._admit(visit)
             await self._converse(visit)
@@ -146,8 +147,7 @@ class Exchange:
         if not self._answered:
             await self._app
             raise RuntimeError("the app ended without an answer")
-        assert self._hold.head is not None
-        handled = visit.handled(self._hold.head)
+        handled = visit.answered(self._hold)
         if op.taken and await self._in.gone():  # shown to nobody: its messages must wait
             return replace(handled, shown=False)
         return handled
@@ -190,7 +190,9 @@ class Exchange:
         if message["type"] == "http.response.start":
             headers = tuple((bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ()))
             self._trailers = message.get("trailers", False)
-            self._hold.start(Response(message["status"], headers))
+            head = Response(message["status"], headers)
+            self._outer.learn(head)
+            self._hold.start(head)
         elif message["type"] != "http.response.body":
             await self._say_more(message)
         elif self._released.is_set():

@@ -5,7 +5,8 @@ the last byte of its page. So an answer is held back up to the point where that 
 
 * of an HTML page at most 64 KiB, and it is planted on the way;
 * of everything else the head only;
-* of a submission that must be settled first (separate) the whole answer, up to 1 MiB.
+* of a submission that must be settled first (separate) the whole answer, up to 1 MiB, as the app
+  made it: a page may be kept as it is (`page`), and is planted only where it is not (`plant`).
 
 `Hold` knows no protocol: an adapter tells it what the app says and asks whether to go on.
 """
@@ -13,6 +14,7 @@ the last byte of its page. So an answer is held back up to the point where that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from .core.values import Response
@@ -74,9 +76,21 @@ class Hold:
 
     def add(self, chunk: bytes, *, last: bool) -> bool:
         """The app said a piece of its body; True when the flow may go on."""
-        self._keep(self._through(chunk, last=last))
+        self._keep(chunk if self._everything else self._through(chunk, last=last))
         self.complete = last
         return last or self._size > self._limit or (self._limit == 0 and bool(chunk))
+
+    def page(self) -> Response | None:
+        """The whole answer as the app made it, if it is complete."""
+        if self.head is None or not (self._everything and self.complete):
+            return None
+        return replace(self.head, body=b"".join(self._held))
+
+    def plant(self) -> None:
+        """It is sent as the answer of this request: plant what was held back as it came."""
+        if self._everything:
+            self._everything = False
+            self._held = [self._through(b"".join(self._held), last=self.complete)]
 
     def through(self, chunk: bytes, *, last: bool) -> bytes:
         """A piece that comes after the head was sent: planted, not held back."""

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from .core.ops import Op, Reconcile, Report
 from .core.policy import Policy
+from .core.principal import said_of
+from .core.values import Response
 from .drive import Driver, Perform
 from .errors import PolicyError
 from .log import EVENTS
@@ -28,6 +30,7 @@ from .stores.workstore import WorkStore
 DEFAULT_STORE: Final = "sqlite:///seeother.db"
 SECRET_BYTES: Final = 32
 MARGIN: Final = 600.0
+MOST_NAMES: Final = 256
 
 
 def prepared(policy: Policy) -> tuple[Policy, Store]:
@@ -52,6 +55,7 @@ class Middleware:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.driver = Driver()
+        self.said: dict[bytes, bool] = {}  # of the app's cookies: may no script read it?
         self._given = Policy.of(settings)
         if self._given.mode == "hooked":
             raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
@@ -59,6 +63,12 @@ class Middleware:
     @cached_property
     def _prepared(self) -> tuple[Policy, Store]:
         return prepared(self._given)
+
+    def learn(self, head: Response) -> None:
+        """What the app says of its cookies tells later who is signed in (`core.principal`)."""
+        lines = head.all(b"set-cookie")
+        if lines and len(self.said) < MOST_NAMES:
+            self.said.update(said_of(lines))
 
     @property
     def policy(self) -> Policy:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from . import pages
@@ -31,16 +32,18 @@ from .core.policy import Policy
 from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
 from .core.session import Session, dump_json
+from .core.stored import keeps
 from .core.target import safe_target
 from .core.token import EDITS, FIELD, OnEdit, mint
-from .core.values import Draft, Flash, Response
+from .core.values import Draft, Flash, Handled, KeptPage, Response
 from .core.waiting import cut_wait
 from .errors import Refused, SeeOtherError
-from .hold import can_plant
+from .hold import Hold, can_plant, is_html
 from .visit_answers import refusal, resend, watch
 from .visit_end import NOTHING, Ending
 
 NO_FORM: Final = Form()
+NO_NAMES: Final[Mapping[bytes, bool]] = {}
 
 
 class Html(str):
@@ -74,6 +77,7 @@ class Visit(Ending):
         super().__init__(greeting, policy, trusts_307=trusts_307)
         self.form = NO_FORM
         self.word = "page"
+        self.said: Mapping[bytes, bool] = NO_NAMES
         self._taken: tuple[Flash, ...] = ()
 
     def submit(self, body: bytes | None) -> None:
@@ -109,6 +113,21 @@ class Visit(Ending):
         """What was fetched for this visit."""
         self._opened = opened or NOTHING
         self._taken = tuple([message for one in taken for message in one.messages])
+
+    def answered(self, hold: Hold) -> Handled:
+        """What the app answered, as far as it was held back, and what this visit leaves behind.
+
+        A whole page that answers a submission is kept as it is (`core.stored`); all others are
+        planted now.
+        """
+        assert hold.head is not None
+        page = None
+        if self.entry is not None and self.claims and keeps(self.entry, hold.head, self.policy):
+            page = hold.page()
+        if page is None:
+            hold.plant()
+            return self.handled(hold.head)
+        return replace(self.handled(hold.head), page=KeptPage(page, self.said))
 
     # Sessions, messages, drafts --------------------------------------------------------------
 
@@ -252,11 +271,23 @@ class Visit(Ending):
         return resend(self, error, errors)
 
     def complete(self, response: Response) -> Response:
-        """A replay; without a Location there is no recorded body: say that it was done."""
-        if response.body or response.header(b"location") is not None:
+        """An answer without the app: a page that was stored, or a replay.
+
+        A replay without a Location has no body that was recorded: say that it was done.
+        """
+        if response.header(b"location") or response.header(b"content-length"):
             return response
+        if response.body:  # without a length: nothing is planted in it yet
+            return self._shown_again(response)
         request = self.greeting.request
         return pages.already_page(request.root + request.path)
+
+    def _shown_again(self, page: Response) -> Response:
+        """A stored page with fresh tokens."""
+        planter = self.planter(page) if is_html(page) else None
+        body = page.body if planter is None else planter.feed(page.body) + planter.close()
+        size = (b"content-length", str(len(body)).encode())
+        return Response(page.status, (*page.headers, size), body)
 
     def refusal(self, error: SeeOtherError) -> Response:
         """The answer to anything that went wrong: the form once more where that is safe."""

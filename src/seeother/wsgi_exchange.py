@@ -76,6 +76,7 @@ class Exchange:
             page = error_page(error, debug=bool(policy.debug))
             return error.reason, page, self._reply(page)
         visit = self._visit = self._outer.visit(greeting)
+        visit.said = self._outer.said
         try:
             if greeting.unsafe:
                 visit.submit(self._read(request, policy) if is_form(request) else None)
@@ -122,7 +123,7 @@ class Exchange:
             self._fill()
         if self._hold.head is None:
             raise RuntimeError("the app returned without calling start_response")
-        return visit.handled(self._hold.head)
+        return visit.answered(self._hold)
 
     def _fill(self) -> None:
         assert self._rest is not None
@@ -160,7 +161,9 @@ class Exchange:
             raise AssertionError("start_response was called twice without exc_info")
         code, _, self._reason = status.partition(" ")
         raw = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers)
-        self._hold.start(Response(int(code), raw))
+        head = Response(int(code), raw)
+        self._outer.learn(head)
+        self._hold.start(head)
         return self._write
 
     def _write(self, chunk: bytes) -> None:

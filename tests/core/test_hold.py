@@ -96,6 +96,18 @@ def test_no_length_is_invented() -> None:
     assert hold.fitted(Response(200, HTML)) == Response(200, HTML)
 
 
+def test_a_submission_is_held_as_the_app_made_it() -> None:
+    """A page that may be kept is kept without a token; whether it is whole is known."""
+    hold = held(Response(200, HTML), everything=True, plants=True)
+    hold.add(b"bab", last=False)
+    assert hold.page() is None
+    hold.add(b"c", last=True)
+    assert hold.page() == Response(200, HTML, b"babc")
+    hold.plant()
+    assert hold.page() is None
+    assert hold.release() == b"baabc!"
+
+
 @given(
     st.lists(st.binary(max_size=PAGE_BYTES // 3), max_size=12),
     st.booleans(),
@@ -113,6 +125,7 @@ def test_no_byte_is_lost(
         if going:
             out += hold.through(body, last=last)
         elif hold.add(body, last=last):
+            hold.plant()
             out, going = hold.release(), True
     whole = b"".join(pieces)
     planted = plants and headers is HTML

@@ -19,7 +19,7 @@ from typing import Final, Literal, Self
 
 from ..errors import PolicyError
 
-__all__ = ["CookieNames", "SetCookie", "cookie_names", "has_cookies", "read_cookie"]
+__all__ = ["CookieNames", "SetCookie", "cookie_names", "has_cookies", "read_cookie", "sent_names"]
 
 SameSite = Literal["Lax", "Strict", "None"]
 
@@ -58,6 +58,15 @@ def has_cookies(headers: Iterable[bytes]) -> bool:
     (False, True)
     """
     return any(_pieces(headers))
+
+
+def sent_names(headers: Iterable[bytes]) -> set[bytes]:
+    """The names of all cookies that a request carries.
+
+    >>> sorted(sent_names([b"theme=dark; so-3f9a1c=abc", b"nameless"]))
+    [b'so-3f9a1c', b'theme']
+    """
+    return {piece.partition(b"=")[0] for piece in _pieces(headers) if b"=" in piece}
 
 
 def _pieces(headers: Iterable[bytes]) -> list[bytes]:

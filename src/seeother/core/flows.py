@@ -53,6 +53,7 @@ from .ops import (
 from .policy import Mode, Policy
 from .record import Verdict, hint_cookie, judge_answer, record, record_page
 from .shapes import SHAPES
+from .stored import open_page
 from .values import ACCEPTED, Handled, Outcome, Response
 from .waiting import wait_for
 
@@ -64,6 +65,7 @@ FRESH: Final = 10.0
 PAGE_LEASE: Final = 60.0
 TAKE_PATIENCE: Final = 2.0
 TRIES: Final = 3
+NOT_FOR_GET: Final = (404, 405)
 NOTHING: Final = Opened()
 
 
@@ -316,9 +318,13 @@ def _of(outcome: Outcome) -> Response:
 def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     """Surround a view: fetch what it may show, keep what it leaves, acknowledge what was shown.
 
-    A request that has nothing to fetch and leaves nothing makes no op but Handle.
+    A request that has nothing to fetch and leaves nothing makes no op but Handle. A page that was
+    stored for this address is shown without a view.
     """
     opened = yield from _open(greeting)
+    stored = open_page(greeting, opened.draft, policy)
+    if stored is not None:
+        return Answer(stored, "stored")
     lease_id = greeting.request.entropy(8) if opened.waiting else b""
     taken = (yield from _take(greeting, opened, lease_id, policy)) if opened.waiting else ()
     try:
@@ -330,6 +336,8 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     kept = record_page(greeting, handled, taken, policy)
     if kept.close is not None:
         yield from _close(replace(kept.close, lease_id=lease_id) if taken else kept.close, policy)
+    if policy.converts and opened.draft and handled.response.status in NOT_FOR_GET:
+        return Answer(Response(200), "page", kept.cookies)  # what was stored is gone: it was done
     return Answer(kept.response, "page", kept.cookies, handled)
 
 

@@ -132,6 +132,11 @@ class Policy:
         return cls(**settings)
 
     @property
+    def converts(self) -> bool:
+        """Does a page that answers a submission become a redirect to itself (zero-code)?"""
+        return self.convert and self.mode in (None, "separate")
+
+    @property
     def ignored(self) -> frozenset[str]:
         """Names of fields that are no part of the input: tokens of ours and of frameworks."""
         return frozenset((*FRAMEWORK_FIELDS, *self.ignore_fields))

@@ -16,6 +16,8 @@ A redirect after an unsafe method is 303 (RFC 9110 section 15.4.4), also where t
 The mark is added when the receipt carries something, or when the page lands on the URL it posted
 to; only visitors with a cookie can open a receipt, so nobody else gets one.
 
+In zero-code mode an answer that is a page is kept, and the redirect leads to it (`core.stored`).
+
 A GET that is redirected shows nothing. If it leaves nothing of its own it gives back what it took
 and hands on the mark that it came with: draft and messages wait behind it for the next page. If it
 leaves a message, old and new ones move into one receipt.
@@ -40,8 +42,19 @@ from .ops import Close, Taken
 from .origin import Origin
 from .policy import Policy
 from .seal import NONCE, can_seal, seal
+from .stored import seal_page
 from .target import clean_location, safe_target, same_url
-from .values import ACCEPTED, REJECTED, Draft, Flash, Handled, Outcome, Receipt, Response
+from .values import (
+    ACCEPTED,
+    REJECTED,
+    Draft,
+    Flash,
+    Handled,
+    KeptPage,
+    Outcome,
+    Receipt,
+    Response,
+)
 
 RELEASING: Final = frozenset({401, 408, 425, 429, 503})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -91,9 +104,12 @@ def judge_answer(handled: Handled) -> Verdict:
 
 def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> Record:
     """Outcome, receipt and final answer of a submission that is about to be settled."""
-    greeting, redirects = entry.greeting, _redirects(handled.response)
+    greeting, page = entry.greeting, handled.page
+    if page is not None:
+        handled = replace(handled, response=_to_itself(greeting, page.response))
+    redirects = _redirects(handled.response)
     draft = handled.draft if redirects else None
-    receipt = _receipt(greeting, policy, handled.flashes, draft=draft, entry=entry)
+    receipt = _receipt(greeting, policy, handled.flashes, draft=draft, entry=entry, page=page)
     if redirects:
         response, receipt = _landed(greeting, handled, receipt, policy)
     else:
@@ -141,6 +157,13 @@ def _moved(
     if greeting.unsafe or receipt is not None or greeting.mark is not None or handled.cookies:
         return _landed(greeting, handled, receipt, policy)
     return handled.response, None
+
+
+def _to_itself(greeting: Greeting, page: Response) -> Response:
+    """From the page that a submission was answered with to the address where it will stand."""
+    here = greeting.request.url.removeprefix(greeting.request.origin)
+    kept = tuple((k, v) for k, v in page.headers if k != b"location")
+    return Response(303, (*kept, (b"location", here.encode("latin-1"))))
 
 
 def _redirects(response: Response) -> bool:
@@ -222,6 +245,7 @@ def _receipt(
     *,
     draft: Draft | None = None,
     entry: Entry | None = None,
+    page: KeptPage | None = None,
 ) -> Receipt | None:
     """A new receipt; None for who has no cookie to open it with."""
     visitor, visitor_id = greeting.visitor, greeting.visitor_id
@@ -230,7 +254,7 @@ def _receipt(
     new = greeting.request.entropy(8)
     key = entry.key if entry is not None else None
     echo = echo_digest(policy.ring, visitor, entry.canonical) if entry and policy.echo else b""
-    sealed = b""
+    sealed = seal_page(greeting, page, new, policy) if page is not None else b""
     if draft is not None and can_seal():
         sealed = seal(
             policy.ring,

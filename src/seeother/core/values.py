@@ -8,7 +8,7 @@ both. The *mutable* part of a request (its visit) lives with the adapters, in `s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -191,11 +191,22 @@ class SessionWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPage:
+    """A page that answers a submission, whole and as the app made it, to be kept and shown later.
+
+    `cookies`: of which of its cookies the app has said that no script may read them.
+    """
+
+    response: Response
+    cookies: Mapping[bytes, bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Handled:
     """What the view did: its answer, and what it left in its visit.
 
     `final`: settled already, nothing is to be added. `repeat`: a 307 is meant as one; under ASGI
-    it may be no more than Starlette's default.
+    it may be no more than Starlette's default. `page`: keep the answer, redirect to it (zero-code).
     """
 
     response: Response
@@ -207,6 +218,7 @@ class Handled:
     cookies: tuple[SetCookie, ...] = ()
     final: bool = False
     repeat: bool = True
+    page: KeptPage | None = None
 
 
 def pack_outcome(outcome: Outcome) -> bytes:

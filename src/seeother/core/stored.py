@@ -1,0 +1,108 @@
+"""Stored pages: a POST that was answered by a page becomes a redirect to that page.
+
+An app that answers a form with HTML leaves its visitor on a page that cannot be refreshed, only
+sent again. In zero-code mode the answer is kept under the receipt instead, and the browser gets 303
+to the form's own address with the receipt as its mark. Behind it stands the very page: it survives
+reload, Back, another worker and a restart.
+
+**What is kept.** Whole HTML pages (2xx, and 4xx: rejected input with its errors) that answer a
+navigation; not downloads, not fragments for scripts, not what is to be asked again (`UNKEPT`),
+nothing that is encoded or longer than what is held back. Status, type and every header of the app
+are kept but those of one single answer (`OF_ONE_ANSWER`); never a token: it is planted when the
+page is served.
+
+**Who may see it.** The page is sealed under the visitor's cookie. But a visitor is a browser and no
+user, so it is bound to who was signed in as well (`core.principal`). Sign out, and the page is
+gone: its address then leads to the app's own page, as if nothing had been kept.
+
+**How long.** As long as any receipt; 120 s where the app said `no-store`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Final
+
+from .entry import Entry, Greeting
+from .policy import Policy
+from .principal import principal, telling
+from .seal import NONCE, can_seal, seal, unseal
+from .values import Headers, KeptPage, Response
+
+PURPOSE: Final = "page"
+NO_STORE_SECONDS: Final = 120
+SHOWING: Final = ("GET", "HEAD")
+HTML: Final = (b"text/html", b"application/xhtml+xml")
+# What is to be asked again, and what wants an answer of the browser itself.
+UNKEPT: Final = frozenset({204, 205, 206, 401, 407, 408, 425, 429})
+OF_ONE_ANSWER: Final = frozenset(
+    {
+        *(b"set-cookie", b"content-length", b"transfer-encoding", b"connection", b"keep-alive"),
+        *(b"trailer", b"upgrade", b"date", b"age", b"cache-control", b"pragma", b"expires"),
+        *(b"etag", b"last-modified", b"referrer-policy", b"x-robots-tag", b"accept-ranges"),
+    }
+)
+SERVED: Final[Headers] = (
+    (b"cache-control", b"private, no-store"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-robots-tag", b"noindex"),
+)
+
+
+def keeps(entry: Entry, head: Response, policy: Policy) -> bool:
+    """Is this answer of a submission a page to be kept, as far as its head tells?"""
+    scripted = entry.page_keeping or entry.greeting.request.header(b"x-requested-with") is not None
+    known = entry.greeting.visitor is not None and policy.mark is not None and can_seal()
+    return policy.converts and known and not scripted and _is_page(head)
+
+
+def _is_page(head: Response) -> bool:
+    said = {name: value.strip().lower() for name, value in head.headers}
+    answers = 200 <= head.status < 300 or 400 <= head.status < 500
+    shown = not said.get(b"content-disposition", b"").startswith(b"attachment")
+    plain = said.get(b"content-encoding", b"identity") == b"identity"
+    page = said.get(b"content-type", b"").startswith(HTML)
+    return answers and head.status not in UNKEPT and shown and plain and page
+
+
+def seal_page(greeting: Greeting, page: KeptPage, row: bytes, policy: Policy) -> bytes:
+    """A page as sealed bytes for the receipt `row`; empty for who could never open it."""
+    request, answer, visitor = greeting.request, page.response, greeting.visitor
+    if visitor is None:
+        return b""
+    lines = answer.all(b"set-cookie")
+    names = telling(greeting, lines, page.cookies)
+    unstored = b"no-store" in b",".join(answer.all(b"cache-control")).lower()
+    about = [
+        answer.status,
+        [_text(pair) for pair in answer.headers if pair[0] not in OF_ONE_ANSWER],
+        request.now + NO_STORE_SECONDS if unstored else None,
+        [name.decode("latin-1") for name in names],
+        principal(greeting, names, policy, lines).hex(),
+    ]
+    plain = json.dumps(about).encode() + b"\n" + zlib.compress(answer.body, 1)
+    nonce = request.entropy(NONCE)
+    return seal(policy.ring, plain, purpose=PURPOSE, row=row, visitor=visitor, nonce=nonce)
+
+
+def open_page(greeting: Greeting, kept: bytes, policy: Policy) -> Response | None:
+    """The page under this request's mark; None where there is none, or not for this person."""
+    row, visitor = greeting.mark, greeting.visitor
+    asked = policy.converts and greeting.request.method in SHOWING
+    if not (kept and asked) or row is None or visitor is None:
+        return None
+    plain = unseal(policy.ring, kept, purpose=PURPOSE, row=row, visitor=visitor)
+    if plain is None:
+        return None
+    about, _, body = plain.partition(b"\n")
+    status, headers, until, names, who = json.loads(about)
+    now = principal(greeting, [name.encode("latin-1") for name in names], policy)
+    if now.hex() != who or (until is not None and greeting.request.now > until):
+        return None
+    told = tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers)
+    return Response(status, (*told, *SERVED), zlib.decompress(body))
+
+
+def _text(pair: tuple[bytes, bytes]) -> list[str]:
+    return [part.decode("latin-1") for part in pair]
