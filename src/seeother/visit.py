@@ -92,7 +92,7 @@ class Visit(Ending):
             kind = request.header(b"content-type") or b""
             parsed = read_form(kind.decode("latin-1"), body, limits)
             self.form = Form(parsed.items)
-        self.entry = admit(self.greeting, parsed, body or b"", policy)
+        self.entry = admit(self.greeting, parsed, body or b"", policy, who=self.sender)
 
     @property
     def claims(self) -> bool:
@@ -170,11 +170,46 @@ class Visit(Ending):
         greeting = self.greeting
         if not self._opened.draft or greeting.mark is None or greeting.visitor is None:
             return None
-        row, visitor = greeting.mark, greeting.visitor
-        plain = unseal(
-            self.policy.ring, self._opened.draft, purpose="draft", row=row, visitor=visitor
-        )
-        return unpack_draft(plain) if plain is not None else None
+        row, visitor, sealed = greeting.mark, greeting.visitor, self._opened.draft
+        for who in dict.fromkeys((self.principal, "")):  # what nobody typed survives a sign-in
+            plain = unseal(
+                self.policy.ring, sealed, purpose="draft", row=row, visitor=visitor, who=who
+            )
+            if plain is not None:
+                return unpack_draft(plain)
+        return None
+
+    # Who is signed in ------------------------------------------------------------------------
+
+    @property
+    def principal(self) -> str:
+        """Who is signed in, as far as it can be told; empty for nobody (security rule 4).
+
+        The policy's `identity(visit)` decides, else the adapter, else the headers. It is asked only
+        where a draft is given or opened.
+        """
+        identity = self.policy.identity
+        found = self.user() if identity is None else identity(self)
+        return self.greeting.principal if found is None else f"user:{found}"
+
+    def user(self) -> object:
+        """The user's id, where an adapter knows it; None where it does not, or nobody is there."""
+        return None
+
+    @property
+    def sender(self) -> str:
+        """What the request as it came says of who sent it: the headers' principal, the session."""
+        sid = self.greeting.sid
+        return f"{self.greeting.principal} {sid.hex() if sid is not None else ''}"
+
+    def renew(self) -> None:
+        """Somebody else is at this browser from now on: what waits for the old one waits no more.
+
+        To be called when somebody signs out or another one signs in; a new visitor cookie goes out
+        with this answer. Messages that this view leaves are for the new one.
+        """
+        if self.greeting.visitor is not None:
+            self._visitor, self._renewed = self.greeting.request.entropy(COOKIE_BYTES), True
 
     # Forms -----------------------------------------------------------------------------------
 
@@ -244,7 +279,7 @@ class Visit(Ending):
         elif flash is not None:
             self._given.append(flash if isinstance(flash, Flash) else Flash(*flash))
         if draft is not None:
-            self._draft_given = Draft(self.form.pairs(), tuple(draft.items()))
+            self._draft_given = Draft(self.form.pairs(), tuple(draft.items()), self.principal)
             if not self._keeps_drafts(location):
                 return self.resend(DraftRefused(), errors=draft)
         status = policy.redirect_status
@@ -296,3 +331,5 @@ class Visit(Ending):
     def forget(self) -> None:
         """The submission had no effect: what the view left in this visit goes with it."""
         self._given, self._draft_given, self._session = [], None, None
+        if self._renewed:
+            self._visitor, self._renewed = self.greeting.visitor, False

@@ -39,7 +39,7 @@ class Ending:
         self._given: list[Flash] = []
         self._draft_given: Draft | None = None
         self._session: Session | None = None
-        self._shown = self._rendered = False
+        self._shown = self._rendered = self._renewed = False
         self._visitor: bytes | None = greeting.visitor
         self._new_sid = b""
 
@@ -61,6 +61,7 @@ class Ending:
             rendered=self._rendered,
             cookies=self._cookies(write),
             repeat=self._repeats,
+            visitor=self._visitor if self._renewed else None,
         )
 
     def _notice(self, response: Response) -> None:
@@ -103,7 +104,8 @@ class Ending:
     def _cookies(self, write: SessionWrite | None) -> tuple[SetCookie, ...]:
         greeting = self.greeting
         out: list[SetCookie] = []
-        if self._rendered and greeting.visitor is None and self._visitor is not None:
+        new = self._renewed or (self._rendered and greeting.visitor is None)
+        if new and self._visitor is not None:
             out.append(self._cookie(greeting.names.visitor, self._visitor, VISITOR_SECONDS))
         if write is not None and self._new_sid:
             seconds = int(self.policy.session_idle)

@@ -36,6 +36,7 @@ def test_the_same_browser_gets_them_again() -> None:
         pytest.param(submission("session=newer"), id="a newer cookie"),
         pytest.param(submission(), id="signed out since"),
         pytest.param(submission("session=old; hint=1"), id="one of them arrived"),
+        pytest.param(replace(submission("session=old"), who="bob"), id="somebody else"),
     ],
 )
 def test_nobody_else_and_never_over_newer_ones(again: Entry) -> None:

@@ -29,7 +29,7 @@ def test_every_setting_is_checked() -> None:
     """No setting is taken as it comes: each has one kind, or a check of its own."""
     checked = [name for kind in KINDS for name in kind.names.split()]
     assert len(set(checked)) == len(checked)
-    assert {field.name for field in SETTINGS} - set(checked) == {"reconcile", "secret"}
+    assert {field.name for field in SETTINGS} - set(checked) == {"identity", "reconcile", "secret"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ login began is then known to nobody. So an accepted answer's Set-Cookie lines ar
 outcome and given again with a replay, but only (security rule 5)
 
 * to the same visitor: they are sealed under his cookie;
+* to who was signed in when the form was sent for the first time (`Entry.who`), or to nobody if
+  nobody was: as the requests came, for both halves of a double-clicked sign-in come without one;
 * within two minutes;
 * to a browser whose cookies of these names stand as they did at the first time, so that nothing
   newer is rolled back, and a sign-out since then stays one.
@@ -33,7 +35,13 @@ def keep_cookies(entry: Entry, lines: Iterable[bytes], policy: Policy) -> bytes:
     plain = json.dumps([greeting.request.now, kept, _standing(entry, kept)]).encode()
     nonce = greeting.request.entropy(NONCE)
     return seal(
-        policy.ring, plain, purpose=PURPOSE, row=_row(entry), visitor=greeting.visitor, nonce=nonce
+        policy.ring,
+        plain,
+        purpose=PURPOSE,
+        row=_row(entry),
+        visitor=greeting.visitor,
+        nonce=nonce,
+        who=entry.who,
     )
 
 
@@ -42,7 +50,8 @@ def cookies_again(entry: Entry, kept: bytes, policy: Policy) -> tuple[bytes, ...
     greeting = entry.greeting
     if not kept or greeting.visitor is None:
         return ()
-    plain = unseal(policy.ring, kept, purpose=PURPOSE, row=_row(entry), visitor=greeting.visitor)
+    row, visitor = _row(entry), greeting.visitor
+    plain = unseal(policy.ring, kept, purpose=PURPOSE, row=row, visitor=visitor, who=entry.who)
     if plain is None:
         return ()
     at, lines, standing = json.loads(plain)

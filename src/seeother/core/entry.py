@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from hashlib import blake2b
 from typing import Final
 
 from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
 from .cookie import CookieNames, cookie_names, has_cookies, read_cookie
 from .fingerprint import echo_digest, fingerprint, variant, visitor_id
 from .form import Field, Parsed, canonical_bytes
-from .keys import decode
+from .keys import decode, frame
 from .mark import cut, open_mark
 from .ops import Echo
 from .origin import Verdict, is_unsafe, judge, known_host, single
@@ -36,7 +37,10 @@ _is_ours: Final = lru_cache(maxsize=64)(known_host)
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """A request whose address, method, origin and cookies were judged."""
+    """A request whose address, method, origin and cookies were judged.
+
+    `principal` is who the headers say is signed in; empty where they say nothing.
+    """
 
     request: Request
     unsafe: bool
@@ -47,6 +51,7 @@ class Greeting:
     sid: bytes | None
     hinted: bool
     mark: bytes | None
+    principal: str = ""
 
     @property
     def same_origin(self) -> bool:
@@ -86,6 +91,7 @@ class Entry:
     """An admitted submission: its key in the ledger and what it is compared with.
 
     `named` is False for a request without a token: it runs under a fresh id and keeps no row.
+    `who` is what the request as it came says of its sender; a replay of cookies asks for the same.
     """
 
     greeting: Greeting
@@ -96,6 +102,7 @@ class Entry:
     token: Token | None = None
     echo: Echo | None = None
     page_keeping: bool = False
+    who: str = ""
 
     @property
     def named(self) -> bool:
@@ -131,11 +138,14 @@ def greet(request: Request, policy: Policy) -> Greeting:
         _secret(lines, [names.session for names in jars]),
         any(read_cookie(lines, names.hint.encode()) is not None for names in jars),
         mark,
+        _principal(request, policy.identity_headers),
     )
 
 
-def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> Entry:
-    """Name the submission by its token and its input.
+def admit(
+    greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy, *, who: str = ""
+) -> Entry:
+    """Name the submission by its token and its input; `who` as in `Entry`.
 
     Raises BadToken, StaleToken, TokenRequired or CrossSite; the store was not asked. Where only the
     token could prove the origin, every fault of it means "not proved".
@@ -165,6 +175,7 @@ def admit(greeting: Greeting, parsed: Parsed, body: bytes, policy: Policy) -> En
         token,
         None if keeping else _echo(greeting, shown, canonical, policy),
         keeping,
+        who,
     )
 
 
@@ -208,6 +219,24 @@ def _echo(greeting: Greeting, shown: str, canonical: bytes, policy: Policy) -> E
         return None
     digest = echo_digest(policy.ring, greeting.visitor, canonical)
     return Echo(receipt, digest, visitor_id(greeting.visitor), policy.echo)
+
+
+def _principal(request: Request, headers: tuple[str, ...]) -> str:
+    """Who is signed in, as Authorization and the headers of `identity_headers` say it.
+
+    It is never stored: it goes into what is sealed as associated data, under the seal's own key.
+    """
+    names = _identities(headers)
+    found = sorted([pair for pair in request.headers if pair[0] in names and pair[1]])
+    if not found:
+        return ""
+    said = frame(*(part for pair in found for part in pair))
+    return f"headers:{blake2b(said, digest_size=16).hexdigest()}"
+
+
+@cache
+def _identities(headers: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset({b"authorization", *(name.lower().encode() for name in headers)})
 
 
 def _judge(request: Request, policy: Policy, *, cookies: bool) -> Verdict:

@@ -95,6 +95,7 @@ class Policy:
     identity_headers: tuple[str, ...] = ()
     retry_safe: bool = False
     reconcile: Any = None
+    identity: Any = None
     max_body: int = 64 * MIB
     max_fields: int = 1_000
     max_files: int = 100

@@ -24,7 +24,6 @@ from typing import Final
 from .cookie import read_cookie, sent_names
 from .entry import Greeting
 from .keys import frame
-from .policy import Policy
 
 SIZE: Final = 16
 SESSION_LIKE: Final = re.compile(
@@ -62,9 +61,7 @@ def telling(greeting: Greeting, lines: Iterable[bytes], known: Mapping[bytes, bo
     return sorted(n for n in found if said.get(n, SESSION_LIKE.search(n) is not None))
 
 
-def principal(
-    greeting: Greeting, names: Sequence[bytes], policy: Policy, lines: Iterable[bytes] = ()
-) -> bytes:
+def principal(greeting: Greeting, names: Sequence[bytes], lines: Iterable[bytes] = ()) -> bytes:
     """A digest of who it is once these Set-Cookie lines have been taken."""
     sent = _lines(greeting)
     values = {name: read_cookie(sent, name) for name in names}
@@ -73,10 +70,8 @@ def principal(
         if name.strip() in values:
             ended = _ENDED.search(rest) is not None
             values[name.strip()] = None if ended else rest.partition(b";")[0].strip()
-    wanted = (b"authorization", *(name.lower().encode() for name in policy.identity_headers))
-    shown = [v for k, v in greeting.request.headers if k in wanted]
     parts = [b"-" if value is None else b"=" + value for value in values.values()]
-    return blake2b(frame(frame(*shown), *parts), digest_size=SIZE).digest()
+    return blake2b(frame(greeting.principal.encode(), *parts), digest_size=SIZE).digest()
 
 
 def _lines(greeting: Greeting) -> list[bytes]:

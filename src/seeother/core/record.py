@@ -104,7 +104,7 @@ def judge_answer(handled: Handled) -> Verdict:
 
 def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> Record:
     """Outcome, receipt and final answer of a submission that is about to be settled."""
-    greeting, page = entry.greeting, handled.page
+    greeting, page = _left_for(entry.greeting, handled), handled.page
     if page is not None:
         handled = replace(handled, response=_to_itself(greeting, page.response))
     redirects = _redirects(handled.response)
@@ -129,7 +129,7 @@ def record_page(
     greeting: Greeting, handled: Handled, taken: tuple[Taken, ...], policy: Policy
 ) -> PageRecord:
     """The answer of a request that claimed nothing, and what has to be written for it."""
-    ids = tuple([one.receipt for one in taken])
+    greeting, ids = _left_for(greeting, handled), tuple([one.receipt for one in taken])
     if handled.final:
         response = _guarded(handled.response, handled, handled.cookies)
         return PageRecord(response, Close(unshown=ids) if ids else None, handled.cookies)
@@ -152,11 +152,17 @@ def _moved(
     """A redirect without a submission; as the app made it, unless something goes with it."""
     receipt = None
     if greeting.unsafe or handled.flashes or handled.draft is not None:
-        messages = (*(message for one in taken for message in one.messages), *handled.flashes)
+        own = taken if handled.visitor is None else ()
+        messages = (*(message for one in own for message in one.messages), *handled.flashes)
         receipt = _receipt(greeting, policy, messages, draft=handled.draft)
     if greeting.unsafe or receipt is not None or greeting.mark is not None or handled.cookies:
         return _landed(greeting, handled, receipt, policy)
     return handled.response, None
+
+
+def _left_for(greeting: Greeting, handled: Handled) -> Greeting:
+    """Whose it is what the view leaves: the visitor's who came, unless he has just gone."""
+    return greeting if handled.visitor is None else replace(greeting, visitor=handled.visitor)
 
 
 def _to_itself(greeting: Greeting, page: Response) -> Response:
@@ -263,6 +269,7 @@ def _receipt(
             row=new,
             visitor=visitor,
             nonce=greeting.request.entropy(NONCE),
+            who=draft.who,
         )
     return Receipt(new, visitor_id, key, echo, messages, sealed)
 

@@ -79,7 +79,7 @@ def seal_page(greeting: Greeting, page: KeptPage, row: bytes, policy: Policy) ->
         [_text(pair) for pair in answer.headers if pair[0] not in OF_ONE_ANSWER],
         request.now + NO_STORE_SECONDS if unstored else None,
         [name.decode("latin-1") for name in names],
-        principal(greeting, names, policy, lines).hex(),
+        principal(greeting, names, lines).hex(),
     ]
     plain = json.dumps(about).encode() + b"\n" + zlib.compress(answer.body, 1)
     nonce = request.entropy(NONCE)
@@ -97,7 +97,7 @@ def open_page(greeting: Greeting, kept: bytes, policy: Policy) -> Response | Non
         return None
     about, _, body = plain.partition(b"\n")
     status, headers, until, names, who = json.loads(about)
-    now = principal(greeting, [name.encode("latin-1") for name in names], policy)
+    now = principal(greeting, [name.encode("latin-1") for name in names])
     if now.hex() != who or (until is not None and greeting.request.now > until):
         return None
     told = tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers)

@@ -101,10 +101,14 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Rejected input and what is wrong with it, kept across the redirect."""
+    """Rejected input and what is wrong with it, kept across the redirect.
+
+    `who` is the principal whose it is, empty for nobody who is signed in (security rule 4).
+    """
 
     values: tuple[tuple[str, str], ...] = ()
     errors: tuple[tuple[str, str], ...] = ()
+    who: str = ""
 
     def old(self, name: str) -> str | None:
         """The value that was typed into a field, or None."""
@@ -207,6 +211,8 @@ class Handled:
 
     `final`: settled already, nothing is to be added. `repeat`: a 307 is meant as one; under ASGI
     it may be no more than Starlette's default. `page`: keep the answer, redirect to it (zero-code).
+    `visitor`: the browser is somebody else's from now on, and what is left is for the visitor of
+    this new cookie.
     """
 
     response: Response
@@ -219,6 +225,7 @@ class Handled:
     final: bool = False
     repeat: bool = True
     page: KeptPage | None = None
+    visitor: bytes | None = None
 
 
 def pack_outcome(outcome: Outcome) -> bytes:
