@@ -1,9 +1,12 @@
-# make run     the message board, at the address it prints              make run PORT=8001
+# make run     board and tour, at the addresses it prints               make run PORT=8001
 # make test    every test; ARGS goes to pytest                          make test ARGS="tests/core -x"
 # make check   lint, format, types, layers
 # make bench   measurements; ARGS as above
 # make sim     many simulated schedules; planted bugs: sim-mutants      make sim N=3000 SEED=7
+# make coverage  branches of core, drivers and stores: all of them, or it fails
+# make mutants   every small mistake in the modules that decide, tried     make mutants ARGS=token
 # make soak    crashes, races, floods, targets and schedules, for long
+# make upstream   test suites of other projects, with seeother in between: fetched, kept in .upstream
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
 
@@ -14,10 +17,10 @@ N      ?= 3000
 SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants soak clean
+.PHONY: help run test check bench sim sim-mutants coverage mutants soak clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 6
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 8
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
@@ -41,13 +44,29 @@ sim: $(VENV)/.stamp-dev
 sim-mutants: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.sim --mutants --n 5000
 
+# The tests of the spine, without browsers and servers; the rest of the suite adds nothing to it.
+SPINE  := tests/core tests/stores $(addprefix tests/adapters/test_,asgi.py wsgi.py exchange.py once_inside.py) \
+          $(addprefix tests/cli/test_,doctor.py ledger.py)
+
+coverage: $(VENV)/.stamp-dev
+	@$(BIN)/python -m coverage erase
+	SCALE=0.1 $(BIN)/python -m coverage run -m pytest -q $(SPINE) $(ARGS)
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report
+
+mutants: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.mutation $(ARGS)
+
 soak: $(VENV)/.stamp-dev
 	SCALE=10 $(BIN)/python -m pytest -s tests/crash/test_cycles.py tests/stores/test_trials.py tests/stores/test_flood.py
 	SCALE=50 $(BIN)/python -m pytest -s tests/core/test_target.py -k hostile_strings
 	$(BIN)/python -m tests.sim --n 100000
 
+upstream: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.upstream $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .upstream build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # One stamp per extra: `make run` needs `demo` only, everything else needs `dev`. A .venv that lost
 # its pip or its interpreter is made anew. pip comes first: uv does not read pip's configuration.

@@ -19,9 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 from .channel import App, Message, Receive, Scope, Send
+from .core.policy import Policy
 from .core.values import Headers, Request
 from .exchange import Exchange
 from .setup import Middleware
+from .visit import Visit
 
 KEY = "seeother"
 
@@ -51,6 +53,14 @@ class SeeOther(Middleware):
         else:
             exchange = Exchange(self, request_of(scope), scope, receive, send)
             await (self._shielded(exchange) if exchange.must_end else exchange.run())
+
+    def policy_of(self, _request: Request) -> Policy:
+        """The settings for one request; a framework's adapter may have others for some."""
+        return self.policy
+
+    def inner(self, scope: Scope, _visit: Visit) -> Scope:
+        """The scope as the app sees it; a framework's adapter may add to it."""
+        return scope
 
     async def _shielded(self, exchange: Exchange) -> None:
         task = asyncio.ensure_future(exchange.run())

@@ -1,4 +1,4 @@
-"""The command line: `seeother board`, `seeother demo`.
+"""The command line: `seeother board`, `tour`, `demo` (both), and what operators ask of a ledger.
 
 A bare install has no command line of its own and says which extra is missing. Everything that can
 go wrong at the start of a command is one sentence on stderr and exit code 2.

@@ -205,6 +205,10 @@ class Driver:
         """Run a sync view on a thread of our own (fenced), never on the writer thread."""
         return await self._views.run(view)
 
+    async def aread(self, ask: Callable[[], T]) -> T:
+        """Ask the store one thing, on a reader thread."""
+        return await self._readers.run(ask)
+
     async def _segment(self, talk: Talk[Any], answer: Perform, *, joined: bool) -> None:
         """One hop: everything up to the next wait, as one job on a reader or on the writer."""
         reads = talk.op.lane is Lane.READ and not (talk.op.leads_on and self._writer.idle)

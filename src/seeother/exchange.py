@@ -40,8 +40,9 @@ class Exchange:
         self, outer: SeeOther, request: Request, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._outer, self._request, self._scope = outer, request, scope
+        self._policy = outer.policy_of(request)
         try:
-            self._greeting: Greeting | Refused = greet(request, outer.policy)
+            self._greeting: Greeting | Refused = greet(request, self._policy)
         except Refused as error:
             self._greeting = error
         self._in = Incoming(receive)
@@ -80,11 +81,11 @@ class Exchange:
         request_line(self._request, self._out.status, self._out.landing, word, seconds)
 
     async def _run(self) -> str:
-        policy, greeting = self._outer.policy, self._greeting
+        policy, greeting = self._policy, self._greeting
         if isinstance(greeting, Refused):
             await self._out.whole(error_page(greeting, debug=bool(policy.debug)))
             return greeting.reason
-        visit = self._visit = Visit(greeting, policy, trusts_307=False)
+        visit = self._visit = Visit(greeting, policy, trusts_307=not is_form(greeting.request))
         visit.said = self._outer.said
         try:
             await self._admit(visit)
@@ -138,7 +139,7 @@ class Exchange:
         visit.begin(op.opened, op.taken)
         visit.grant = op.grant
         self._app = asyncio.ensure_future(
-            self._outer.app(self._inner(visit), self._hear, self._say)
+            self._outer.app(self._outer.inner(self._inner(visit), visit), self._hear, self._say)
         )
         self._app.add_done_callback(self._go_on)
         if op.taken:

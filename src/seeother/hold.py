@@ -3,10 +3,14 @@
 A flow decides about head and cookies after the view has run, and a message is acknowledged before
 the last byte of its page. So an answer is held back up to the point where that can be decided:
 
-* of an HTML page at most 64 KiB, and it is planted on the way;
+* of an HTML page at most 64 KiB, and it is planted on the way; of a compressed one 64 KiB of its
+  text (`core.coding`);
 * of everything else the head only;
 * of a submission that must be settled first (separate) the whole answer, up to 1 MiB, as the app
   made it: a page may be kept as it is (`page`), and is planted only where it is not (`plant`).
+
+An answer of which the app says `SeeOther: off` is not planted and not kept; the header goes no
+further.
 
 `Hold` knows no protocol: an adapter tells it what the app says and asks whether to go on.
 """
@@ -15,9 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
+from .core.coding import CODED, Planting, Recoding, Untouched, coding_of, decoded
+from .core.headers import switch
 from .core.values import Response
+
+__all__ = ["PAGE_BYTES", "SUBMISSION_BYTES", "Hold", "Planting", "can_plant", "is_html"]
 
 PAGE_BYTES: Final = 64 << 10
 SUBMISSION_BYTES: Final = 1 << 20
@@ -27,18 +35,6 @@ TELLING: Final = frozenset({b"content-encoding", b"cache-control", b"content-typ
 IDENTITY: Final = frozenset({b"", b"identity"})
 # Charsets in which the bytes of `<form` need not mean `<form`.
 NOT_ASCII: Final = (b"utf-16", b"utf-32", b"utf-7", b"ucs-", b"unicode", b"iso-2022", b"hz-")
-
-
-class Planting(Protocol):
-    """A stream through which a page passes (`seeother.core.html.Planter`)."""
-
-    def feed(self, data: bytes, /) -> bytes:
-        """A piece of the page, planted."""
-        ...
-
-    def close(self) -> bytes:
-        """The end of the page."""
-        ...
 
 
 class Hold:
@@ -54,6 +50,9 @@ class Hold:
         self._planter = planter
         self._everything = everything
         self._planting: Planting | None = None
+        self._recoding: Recoding | None = None
+        self._coding = b""
+        self._off = self._begun = False
         self._held: list[bytes] = []
         self._size = 0
         self._limit = 0
@@ -67,43 +66,90 @@ class Hold:
 
     def start(self, head: Response) -> None:
         """The app named its status and headers; naming them again makes a new answer."""
+        headers, self._off = switch(head.headers)
+        head = head if headers is head.headers else replace(head, headers=headers)
         self.head, self._held, self._size, self.complete = head, [], 0, False
+        self._planting, self._recoding, self._coding, self._begun = None, None, b"", False
         page = is_html(head)
-        self._planting = self._planter(head) if page else None
+        if page:
+            self._look_at(head)
         self._limit = PAGE_BYTES if page else 0
         if self._everything:
             self._limit = SUBMISSION_BYTES
 
     def add(self, chunk: bytes, *, last: bool) -> bool:
         """The app said a piece of its body; True when the flow may go on."""
-        self._keep(chunk if self._everything else self._through(chunk, last=last))
+        if self._everything:
+            self._keep(chunk, chunk)
+        elif self._recoding is not None:
+            self._recoding.add(chunk, last=last)
+            self._size = self._recoding.size
+        else:
+            self._keep(chunk, self._planted(chunk, last=last))
         self.complete = last
         return last or self._size > self._limit or (self._limit == 0 and bool(chunk))
 
+    @property
+    def kept_head(self) -> Response | None:
+        """The head of the page that could be kept of this answer: it says of no coding."""
+        return None if self.head is None or self._off else self._plain(self.head)
+
     def page(self) -> Response | None:
-        """The whole answer as the app made it, if it is complete."""
-        if self.head is None or not (self._everything and self.complete):
+        """The whole answer as the app made it, decoded, if it is complete."""
+        head = self.kept_head
+        if head is None or not (self._everything and self.complete):
             return None
-        return replace(self.head, body=b"".join(self._held))
+        body: bytes | None = b"".join(self._held)
+        if self._coding:
+            body = decoded(self._coding, body or b"", SUBMISSION_BYTES)
+        return None if body is None else replace(head, body=body)
 
     def plant(self) -> None:
         """It is sent as the answer of this request: plant what was held back as it came."""
-        if self._everything:
-            self._everything = False
-            self._held = [self._through(b"".join(self._held), last=self.complete)]
+        if not self._everything:
+            return
+        self._everything = False
+        held, self._held = b"".join(self._held), []
+        if self._recoding is not None:
+            self._recoding.add(held, last=self.complete)
+        else:
+            self._held = [self._planted(held, last=self.complete)]
+
+    @property
+    def unseen(self) -> bool:
+        """Is there more of a page than could be looked at before its head has to be decided?"""
+        if self._recoding is not None and self._recoding.pending:
+            return True
+        active = self._planting is not None or self._recoding is not None
+        return active and self._size > 0 and not self.complete
+
+    def leave(self) -> None:
+        """Plant into nothing that comes from here on."""
+        if self._recoding is not None:
+            self._recoding.leave()
+        elif self._planting is not None:
+            self._held.append(self._planting.close())
+            self._planting = Untouched()
 
     def through(self, chunk: bytes, *, last: bool) -> bytes:
         """A piece that comes after the head was sent: planted, not held back."""
-        return self._through(chunk, last=last)
+        if self._recoding is not None:
+            return self._recoding.through(chunk, last=last)
+        return self._planted(chunk, last=last)
 
     def release(self) -> bytes:
         """Everything that was held back."""
+        self._begin()
         held, self._held = b"".join(self._held), []
         return held
 
     def fitted(self, head: Response) -> Response:
         """The head with a Content-Length that is true: planting adds bytes."""
-        if self._planting is None or head.header(b"content-length") is None:
+        self._begin()
+        changes = self._planting is not None or self._recoding is not None
+        if not changes or head.header(b"content-length") is None:
+            return head
+        if self._recoding is not None and self._recoding.as_is:
             return head
         kept = tuple((k, v) for k, v in head.headers if k != b"content-length")
         if self.complete:
@@ -111,16 +157,37 @@ class Hold:
             kept = (*kept, (b"content-length", str(size).encode()))
         return Response(head.status, kept)
 
-    def _keep(self, chunk: bytes) -> None:
-        if chunk:
-            self._held.append(chunk)
-            self._size += len(chunk)
+    def _look_at(self, head: Response) -> None:
+        """A page may be planted, and decoded for that."""
+        self._coding = coding_of(head.headers)
+        planting = None if self._off else self._planter(self._plain(head))
+        if planting is not None and self._coding:
+            self._recoding = Recoding(self._coding, planting, SUBMISSION_BYTES)
+        else:
+            self._planting = planting
 
-    def _through(self, chunk: bytes, *, last: bool) -> bytes:
+    def _plain(self, head: Response) -> Response:
+        """The head without the coding, where that can be undone."""
+        if not self._coding:
+            return head
+        return replace(head, headers=tuple(pair for pair in head.headers if pair[0] != CODED))
+
+    def _keep(self, came: bytes, kept: bytes) -> None:
+        self._size += len(came)
+        if kept:
+            self._held.append(kept)
+
+    def _planted(self, chunk: bytes, *, last: bool) -> bytes:
         if self._planting is None:
             return chunk
         planted = self._planting.feed(chunk) if chunk else b""
         return planted + self._planting.close() if last else planted
+
+    def _begin(self) -> None:
+        """What is compressed comes out now, once."""
+        if self._recoding is not None and not self._begun:
+            self._begun = True
+            self._held = [self._recoding.begin(last=self.complete)]
 
 
 def is_html(head: Response) -> bool:

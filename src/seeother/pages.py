@@ -121,12 +121,12 @@ def waiting_page(here: str) -> Response:
     return Response(200, (*kept, (b"cache-control", b"no-store"), (b"refresh", b"1")), page.body)
 
 
-def already_page(home: str) -> Response:
-    """The answer to a repeated submission whose first answer was no redirect."""
+def already_page(home: str, link: str = "Back to the form") -> Response:
+    """The answer to a repeated submission whose first answer was no redirect, or is not kept."""
     body = (
         "<h1>This was already done</h1>"
         "<p>It took effect once; sending it again changed nothing.</p>"
-        f'<p><a class="button" href="{escape(home)}">Back to the form</a></p>'
+        f'<p><a class="button" href="{escape(home)}">{escape(link)}</a></p>'
     )
     return _page(200, "This was already done", body)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from .core.ops import Op, Reconcile, Report
 from .core.policy import Policy
-from .core.principal import said_of
+from .core.principal import unreadable
 from .core.values import Response
 from .drive import Driver, Perform
 from .errors import PolicyError
@@ -55,7 +55,7 @@ class Middleware:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.driver = Driver()
-        self.said: dict[bytes, bool] = {}  # of the app's cookies: may no script read it?
+        self.said: set[bytes] = set()  # the app's cookies that no script may read
         self._given = Policy.of(settings)
         if self._given.mode == "hooked":
             raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
@@ -68,7 +68,7 @@ class Middleware:
         """What the app says of its cookies tells later who is signed in (`core.principal`)."""
         lines = head.all(b"set-cookie")
         if lines and len(self.said) < MOST_NAMES:
-            self.said.update(said_of(lines))
+            self.said |= unreadable(lines)
 
     @property
     def policy(self) -> Policy:

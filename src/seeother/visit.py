@@ -15,16 +15,14 @@ there is to read was fetched before the view ran, what it leaves is collected af
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any, Final
 
 from . import pages
-from .core.body import is_form
-from .core.entry import COOKIE_BYTES, ECHO_JOINT, Greeting, admit
+from .core.entry import COOKIE_BYTES, ECHO_JOINT, Greeting
 from .core.flows import Answer, page, submission
-from .core.form import Form, Limits, Parsed, read_form
-from .core.headers import redirect
+from .core.headers import is_shared, redirect
 from .core.html import FormTag, Page, Planter
 from .core.mark import add, sign
 from .core.ops import Flow, Opened, Taken
@@ -32,7 +30,7 @@ from .core.policy import Policy
 from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
 from .core.session import Session, dump_json
-from .core.stored import keeps
+from .core.stored import address, keeps
 from .core.target import safe_target
 from .core.token import EDITS, FIELD, OnEdit, mint
 from .core.values import Draft, Flash, Handled, KeptPage, Response
@@ -40,10 +38,10 @@ from .core.waiting import cut_wait
 from .errors import Refused, SeeOtherError
 from .hold import Hold, can_plant, is_html
 from .visit_answers import refusal, resend, watch
-from .visit_end import NOTHING, Ending
+from .visit_end import NOTHING
+from .visit_start import Start
 
-NO_FORM: Final = Form()
-NO_NAMES: Final[Mapping[bytes, bool]] = {}
+NO_NAMES: Final[Set[bytes]] = frozenset()
 
 
 class Html(str):
@@ -64,7 +62,7 @@ class DraftRefused(Refused):
     hint = "Nothing was saved yet. Correct the form below and send it."
 
 
-class Visit(Ending):
+class Visit(Start):
     """One request, seen from the view.
 
     `dump` and `load` are the codec of a session's values; a framework may bring its own.
@@ -75,30 +73,9 @@ class Visit(Ending):
 
     def __init__(self, greeting: Greeting, policy: Policy, *, trusts_307: bool = True) -> None:
         super().__init__(greeting, policy, trusts_307=trusts_307)
-        self.form = NO_FORM
         self.word = "page"
-        self.said: Mapping[bytes, bool] = NO_NAMES
+        self.said: Set[bytes] = NO_NAMES
         self._taken: tuple[Flash, ...] = ()
-
-    def submit(self, body: bytes | None) -> None:
-        """Read the form (None: the body is none) and name the submission.
-
-        Raises what `read_form`, `Form` and `admit` raise; no store was asked.
-        """
-        policy, request = self.policy, self.greeting.request
-        parsed = Parsed((), canonical=True)
-        if body is not None:
-            limits = Limits(policy.max_fields, policy.max_files, policy.max_part_header)
-            kind = request.header(b"content-type") or b""
-            parsed = read_form(kind.decode("latin-1"), body, limits)
-            self.form = Form(parsed.items)
-        self.entry = admit(self.greeting, parsed, body or b"", policy, who=self.sender)
-
-    @property
-    def claims(self) -> bool:
-        """Does the adapter claim this request itself (separate)? Only forms submit anything."""
-        form = self.entry is not None and is_form(self.greeting.request)
-        return form and self.policy.mode in (None, "separate")
 
     def flow(self) -> Flow[Answer]:
         """The conversation around this request."""
@@ -118,16 +95,31 @@ class Visit(Ending):
         """What the app answered, as far as it was held back, and what this visit leaves behind.
 
         A whole page that answers a submission is kept as it is (`core.stored`); all others are
-        planted now.
+        planted now. A page that holds a token already is not kept: a token is for one visit.
         """
         assert hold.head is not None
-        page = None
-        if self.entry is not None and self.claims and keeps(self.entry, hold.head, self.policy):
-            page = hold.page()
+        page, own = None, self._rendered or self.settled is not None
+        head = hold.kept_head
+        if self.entry is not None and self.claims and head is not None and not own:
+            page = hold.page() if keeps(self.entry, head, self.policy) else None
         if page is None:
             hold.plant()
+            self._foresee(hold)
             return self.handled(hold.head)
         return replace(self.handled(hold.head), page=KeptPage(page, self.said))
+
+    def _foresee(self, hold: Hold) -> None:
+        """Decide about a page whose end is not seen: there may be forms in what comes.
+
+        A token makes it personal, and who gets the first one gets the visitor's cookie with it. But
+        both are said in the head, which cannot wait. A page that is for shared caches stays one.
+        """
+        if hold.head is None or self._rendered or not hold.unseen:
+            return
+        if is_shared(hold.head.headers):
+            hold.leave()
+        else:
+            self.token()
 
     # Sessions, messages, drafts --------------------------------------------------------------
 
@@ -247,7 +239,8 @@ class Visit(Ending):
     def planter(self, head: Response) -> Planter | None:
         """The planting of tokens into a page of this visit, if there is any to be done."""
         request = self.greeting.request
-        if not self.policy.inject or request.method == "HEAD" or not can_plant(head):
+        left = not self.policy.inject or self.off or request.method == "HEAD"
+        if left or not can_plant(head):
             return None
         query = request.query.decode("latin-1")
         here = Page(request.origin, request.root + request.path, query, self.policy.mark)
@@ -310,15 +303,19 @@ class Visit(Ending):
 
         A replay without a Location has no body that was recorded: say that it was done.
         """
-        if response.header(b"location") or response.header(b"content-length"):
+        if response.header(b"content-length") is not None:
             return response
-        if response.body:  # without a length: nothing is planted in it yet
+        if response.header(b"content-type") is not None:  # a page in which nothing is planted yet
             return self._shown_again(response)
         request = self.greeting.request
-        return pages.already_page(request.root + request.path)
+        if self.greeting.unsafe and address(request) is not None:
+            return pages.already_page(request.root + request.path)
+        return pages.already_page(request.root + "/", link="To the start page")
 
     def _shown_again(self, page: Response) -> Response:
-        """A stored page with fresh tokens."""
+        """A stored page with fresh tokens; HEAD gets none, so how long it is remains unsaid."""
+        if self.greeting.request.method == "HEAD":
+            return page
         planter = self.planter(page) if is_html(page) else None
         body = page.body if planter is None else planter.feed(page.body) + planter.close()
         size = (b"content-length", str(len(body)).encode())

@@ -41,7 +41,8 @@ def resend(visit: Visit, error: SeeOtherError, errors: Mapping[str, str] | None)
 def refusal(visit: Visit, error: SeeOtherError) -> Response:
     """The answer to anything that went wrong: the form once more where that is safe."""
     greeting, request = visit.greeting, visit.greeting.request
-    if error.resend and greeting.unsafe and greeting.same_origin and len(visit.form):
+    known = greeting.unsafe and greeting.same_origin and visit.unread is None
+    if error.resend and known and len(visit.form):
         return visit.resend(error)
     home = request.root + request.path if greeting.unsafe else None
     return pages.error_page(error, debug=bool(visit.policy.debug), home=home)

@@ -105,6 +105,13 @@ def test_settings_come_from_the_config_and_arguments_win(tmp_path: Path) -> None
     assert app.test_client().get("/", base_url="http://evil.test").status_code == 400
 
 
+def test_no_mark_is_a_choice(tmp_path: Path) -> None:
+    """`SEEOTHER_MARK = None` switches the mark off; None anywhere else leaves the default."""
+    app = new_app(tmp_path, SEEOTHER_MARK=None, SEEOTHER_HOSTS=None)
+    SeeOther(app)
+    assert app.extensions["seeother"].settings.policy.mark is None
+
+
 def test_templates_may_be_set_up_afterwards(tmp_path: Path) -> None:
     """The template environment is made when the app needs it, not by SeeOther."""
     app = new_app(tmp_path)

@@ -12,6 +12,7 @@ from werkzeug.test import Client
 from seeother.core.cookie import cookie_names
 from seeother.flask import SeeOther, see_other, visit_of
 from seeother.wsgi import SeeOther as Around
+from tests.adapters.flask_shop import Shop
 from tests.adapters.flask_site import new_app, together
 
 KEY = "a key that is long enough for everybody here"
@@ -30,7 +31,7 @@ def token(page: Any) -> str:
 
 
 def notes(environ: Any, start_response: Any) -> list[bytes]:
-    """An app behind a proxy that signs people in: an empty note is rejected, others set a cookie."""
+    """An app behind a proxy that signs people in: an empty note is rejected, else a cookie."""
     visit = environ["seeother"]
     if environ["REQUEST_METHOD"] == "POST":
         if visit.form["note"]:
@@ -218,6 +219,44 @@ def test_after_a_sign_out_nothing_waits(app: Flask) -> None:
     stale = client.post("/", data={"so_token": tab, "note": "typed in the old tab"})
     assert (stale.status_code, "typed in the old tab" in stale.text) == (400, True)
     assert client.post("/", data={"so_token": token(stale), "note": "x"}).status_code == 303
+
+
+@pytest.mark.parametrize("once", [True, False], ids=["once", "hooked"])
+def test_with_a_database_of_its_own(tmp_path: Path, once: bool) -> None:
+    """Joined and hooked: sign-out makes a new visitor, if its transaction stands, and else not."""
+    shop, failing = Shop(tmp_path), [True]
+
+    def sign_out() -> Any:
+        visit_of().renew()
+        shop.add("sign-out")
+        if failing:
+            failing.pop()
+            raise RuntimeError
+        shop.db.session.commit()
+        flash("Goodbye.")
+        return redirect("/")
+
+    shop.view(sign_out, once=once)
+
+    @shop.app.post("/say")
+    def say() -> Any:
+        flash("Hers.")
+        return redirect("/")
+
+    client = shop.app.test_client()
+    form = {"so_token": token(client.get("/")), "name": "x"}
+    name = visit_cookie(client)
+    hers = client.get_cookie(name)
+    said = client.post("/say", data=form).location
+    assert client.post("/", data=form).status_code == 500
+    assert client.get_cookie(name) == hers
+    gone = client.post("/", data=form)
+    assert client.get_cookie(name) != hers
+    assert "Goodbye." in client.get(gone.location).text
+    assert "Hers." not in client.get(said).text
+    assert shop.names() == ["sign-out"]
+    with shop.app.app_context():
+        shop.db.engine.dispose()
 
 
 def test_a_double_clicked_sign_in_keeps_its_session(app: Flask) -> None:

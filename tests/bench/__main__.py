@@ -23,6 +23,7 @@ SECTIONS = (
     "pages",
     "ledger",
     "board",
+    "frameworks",
     "served",
     "planting",
     "growth",

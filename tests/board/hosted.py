@@ -16,6 +16,7 @@ from typing import Any, Self
 import uvicorn
 
 from seeother.apps.board.app import create_board
+from seeother.apps.board.history import History
 from seeother.asgi import SeeOther
 from tests.browser.polling import until
 from tests.browser.server import rows
@@ -43,7 +44,10 @@ class Clock:
 
 
 class Hosted:
-    """A board on a thread; a context manager. `policy` as in `seeother.asgi.SeeOther`."""
+    """A board on a thread; a context manager. `policy` as in `seeother.asgi.SeeOther`.
+
+    With `tour` it is as in the demo: it links there, and what a visitor did is noted around it.
+    """
 
     def __init__(self, folder: Path, **policy: Any) -> None:
         self.database = folder / "board.db"
@@ -52,10 +56,12 @@ class Hosted:
         store: Any = self.app.store  # a board's store is SQLite
         store.clock = self.clock
         store.prepare()  # as `seeother board` does before it listens
+        self.history = History(self.app)
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, ws="none")
+        outermost = self.history if "tour" in policy else self.app
+        config = uvicorn.Config(outermost, log_config=None, access_log=False, ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
 

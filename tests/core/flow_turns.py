@@ -64,9 +64,11 @@ def arrived(
     return steady(arrival(method, url, headers))
 
 
-def entered(on_edit: OnEdit = "new", *, session: bool = False, **more: str) -> Entry:
+def entered(
+    on_edit: OnEdit = "new", *, url: str = "/form", session: bool = False, **more: str
+) -> Entry:
     """A submission of the visitor, with a token."""
-    request = arrived(session=session, **more)
+    request = arrived(url=url, session=session, **more)
     return admitted(request, ("message", "hello"), token=token(on_edit=on_edit))
 
 

@@ -128,3 +128,29 @@ def test_a_process_does_not_end_in_the_middle_of_a_job() -> None:
     run = [sys.executable, "-c", PROGRAM]
     ended = subprocess.run(run, check=True, capture_output=True, text=True)
     assert (ended.stdout, ended.stderr) == ("committed\n", "")
+
+
+FORKING = """
+import asyncio, os, sys
+from seeother.crew import Crew
+
+async def ask():
+    await crew.run(lambda: None)
+
+crew = Crew(1, "writer")
+asyncio.run(ask())
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+    print("both ended", flush=True)
+else:
+    (thread,) = crew._threads
+    thread.join = lambda: os._exit(1)
+    sys.exit()
+"""
+
+
+def test_a_forked_child_ends_no_threads_of_its_parent() -> None:
+    """It has none of them: to wait for one could take for ever."""
+    run = [sys.executable, "-c", FORKING]
+    ended = subprocess.run(run, check=True, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("both ended\n", "")

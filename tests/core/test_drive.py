@@ -5,6 +5,7 @@ alone decides: who is asked, on which thread, in which order, and what becomes o
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -26,13 +27,15 @@ from seeother.core.ops import (
     Lane,
     Lookup,
     Op,
+    Open,
     Pause,
     Paused,
+    Report,
     Settle,
     Unknown,
 )
 from seeother.core.values import ACCEPTED, Handled, Key, Outcome, Response
-from seeother.drive import THREADS_PER_KEY, Driver, Talk, advance
+from seeother.drive import THREADS_PER_KEY, Driver, Talk, _wake, advance
 
 KEY = Key(b"i" * 16, b"v" * 16)
 OTHER = Key(b"j" * 16, b"v" * 16)
@@ -137,6 +140,21 @@ def test_a_segment_stops_at_a_stop() -> None:
     talk = Talk(asking(LOOKUP, pause, LOOKUP))
     advance(talk, granting, Lane.LOOP, stop=Pause)
     assert talk.op == pause
+
+
+@pytest.mark.parametrize(
+    ("op", "leads_on"),
+    [
+        (LOOKUP, True),
+        (Open(mark=b"12345678", messages=True), True),
+        (Open(mark=b"12345678"), False),
+        (Open(messages=True), False),
+        (Report("fenced"), False),
+    ],
+)
+def test_a_read_that_leads_to_a_write(op: Op[Any], *, leads_on: bool) -> None:
+    """The look before a claim and the mark before its messages; of other reads nothing follows."""
+    assert op.leads_on is leads_on
 
 
 # Both drivers -------------------------------------------------------------------------------------
@@ -497,3 +515,46 @@ def test_a_driver_that_was_shut_starts_again() -> None:
         replies = asyncio.run(driver.arun(asking(LOOKUP, claim()), granting, None))
         assert replies == [Unknown(), GRANT]
         driver.shut()
+
+
+def test_two_threads_after_a_fork_begin_anew_once() -> None:
+    """The slower one finds what the faster one made, and makes nothing of its own."""
+
+    class Overtaken:
+        def __enter__(self) -> None:
+            driver._fresh(os.getpid())
+            made.append(driver.room)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    driver, made = Driver(), list[object]()
+    driver._pid, driver._lock = -1, Overtaken()  # type: ignore[assignment]
+    replies = driver.run(asking(LOOKUP, claim()), granting, never)
+    assert replies == [Unknown(), GRANT]
+    assert made == [driver.room]
+
+
+def never(_op: Handle) -> Handled:
+    """No view is run here."""
+    raise AssertionError
+
+
+def test_a_pause_that_is_over_cannot_be_ended_again() -> None:
+    """The holder leaves at the very moment at which the patience of a duplicate ends."""
+
+    async def late() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for _ in range(2):
+            _wake(future)
+        assert future.done()
+
+    asyncio.run(late())
+
+
+def test_one_read_is_made_by_a_reader() -> None:
+    """Not on the loop, and never behind a writer."""
+    driver = Driver()
+    name = asyncio.run(driver.aread(lambda: threading.current_thread().name))
+    assert name.startswith("seeother-read")
+    driver.shut()

@@ -1,6 +1,7 @@
 """A page, answered by hand: what is fetched for it, what it leaves, where its messages go."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from seeother.core.cookie import SetCookie
 from seeother.core.entry import Greeting, greet
 from seeother.core.fingerprint import session_id, visitor_id
 from seeother.core.flows import Answer, insist, page
+from seeother.core.mark import sign
 from seeother.core.ops import (
     Busy,
     Close,
@@ -21,19 +23,22 @@ from seeother.core.ops import (
     Take,
     Taken,
 )
-from seeother.core.record import hint_cookie, record_page
-from seeother.core.values import Changes, Flash, Handled, Response, SessionWrite
+from seeother.core.record import hint_cookie, judge_answer, record, record_page
+from seeother.core.values import Changes, Flash, Handled, KeptPage, Response, SessionWrite
 from seeother.errors import StoreBusy, StoreDown
 from tests.core.arrivals import POLICY, VISITOR, arrival
 from tests.core.conversation import Turn, converse
 from tests.core.flow_turns import (
+    BARE,
     BUSY,
     DOWN,
     EVENT,
+    POSTED,
     RECEIPT,
     SID,
     STUBBORN,
     arrived,
+    entered,
     greeted,
     steady,
 )
@@ -54,6 +59,13 @@ UNSEEN = Report("unacknowledged")
 def rest(limit: float, nap: float = 0.002, seconds: float | None = None) -> Turn:
     """A pause between two questions to a busy store."""
     return Pause(None, nap, limit), Paused(limit if seconds is None else seconds)
+
+
+def test_an_answer_is_a_value() -> None:
+    """Frozen, and a page's where nobody says otherwise."""
+    assert Answer(BARE) == Answer(BARE, "page", (), None)
+    assert hash(Answer(BARE)) == hash(Answer(BARE))
+    assert not hasattr(Answer(BARE), "__dict__")
 
 
 # What is fetched ----------------------------------------------------------------------------------
@@ -208,10 +220,10 @@ def test_what_a_page_leaves_is_written(left: str) -> None:
     assert answer == Answer(kept.response, "page", kept.cookies, handled)
     with pytest.raises(StoreDown):
         converse(page(greeted(), POLICY), ran, (kept.close, DOWN))
-    with pytest.raises(StoreBusy, match="what the visit left could not be written"):
+    with pytest.raises(StoreBusy, match=r"^what the visit left could not be written$"):
         converse(page(greeted(), STUBBORN), ran, (kept.close, Busy()))
     busy: list[Turn] = [(kept.close, Busy()), rest(10.0), (kept.close, Busy())]
-    with pytest.raises(StoreBusy, match="what the visit left could not be written"):
+    with pytest.raises(StoreBusy, match=r"^what the visit left could not be written$"):
         converse(page(greeted(), POLICY), ran, *busy)
     late = [*busy[:1], rest(10.0, seconds=1.0), (kept.close, Done())]
     assert converse(page(greeted(), POLICY), ran, *late).word == "page"
@@ -234,6 +246,64 @@ def test_what_once_has_settled_brings_its_cookies() -> None:
     handled = replace(PAGE, cookies=cookies, final=True)
     answer = converse(page(greeted(), POLICY), (Handle(opened=Opened()), handled))
     assert (answer.word, answer.cookies) == ("page", cookies)
+
+
+# Pages that are kept ------------------------------------------------------------------------------
+
+LIST = Response(200, ((b"content-type", b"text/html"),), b"<p>Found 3.")
+
+
+def kept_at(url: str = "/list", **more: Any) -> tuple[Greeting, Opened]:
+    """A GET of a page that was kept, and what a store has of it."""
+    entry = entered(url=url)
+    handled = Handled(LIST, page=KeptPage(LIST, {}))
+    receipt = record(entry, handled, judge_answer(handled), POLICY).receipt
+    assert receipt is not None and receipt.draft
+    request = arrived("GET", f"{url}?so={sign(POLICY.ring, receipt.id)}", **more)
+    return greet(request, POLICY), Opened(draft=receipt.draft, waiting=(receipt.id,))
+
+
+def opening(greeting: Greeting) -> Open:
+    """The question for what lies under its mark."""
+    return Open(visitor_id(VISITOR), None, greeting.mark, messages=True)
+
+
+def test_a_page_that_was_kept_is_shown_without_a_view() -> None:
+    """One question, and the app is not asked at all; nor is what waits there taken."""
+    greeting, opened = kept_at()
+    answer = converse(page(greeting, POLICY), (opening(greeting), opened))
+    assert (answer.word, answer.cookies, answer.handled) == ("stored", (), None)
+    assert (answer.response.status, answer.response.body) == (200, LIST.body)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_it_is_gone_it_was_done_all_the_same(status: int) -> None:
+    """Somebody else is signed in now, and for a GET the app has nothing there."""
+    greeting, opened = kept_at(authorization="Basic Ym9i")
+    opened = replace(opened, waiting=())
+    none = Handled(Response(status, (), b"<p>no"), cookies=POSTED.cookies)
+    turns: list[Turn] = [(opening(greeting), opened), (Handle(opened=opened), none)]
+    answer = converse(page(greeting, POLICY), *turns)
+    assert answer == Answer(Response(200), "gone", POSTED.cookies)
+
+
+@pytest.mark.parametrize("status", [200, 403, 406])
+def test_where_it_is_gone_the_app_shows_its_own(status: int) -> None:
+    """Whatever it has there, if it has anything."""
+    greeting, opened = kept_at(authorization="Basic Ym9i")
+    opened = replace(opened, waiting=())
+    own = Handled(Response(status, (), b"<p>own"))
+    turns: list[Turn] = [(opening(greeting), opened), (Handle(opened=opened), own)]
+    answer = converse(page(greeting, POLICY), *turns)
+    assert (answer.word, answer.response) == ("page", own.response)
+
+
+def test_an_address_where_nothing_was_kept_says_what_the_app_says() -> None:
+    """No page of ours, so 404 is 404; a draft is none either."""
+    for opened in (Opened(), Opened(draft=b"no page")):
+        none = Handled(Response(404, (), b"<p>no"))
+        turns: list[Turn] = [(OPEN, opened), (Handle(opened=opened), none)]
+        assert converse(page(MARKED, POLICY), *turns).response == none.response
 
 
 # Asking again -------------------------------------------------------------------------------------

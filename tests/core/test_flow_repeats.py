@@ -132,7 +132,7 @@ def test_other_input_under_the_same_token(on_edit: str, error: type[Exception]) 
     """Refused, or to be confirmed, as the token says."""
     entry = entered(on_edit)  # type: ignore[arg-type]
     turns: list[Turn] = [(looking(entry), Unknown()), (claiming(entry=entry), Edited(DONE, 1.0))]
-    with pytest.raises(EditRefused, match="the token was used with other input") as caught:
+    with pytest.raises(EditRefused, match=r"^the token was used with other input$") as caught:
         converse(submission(entry, POLICY), *turns)
     assert type(caught.value) is error
 
@@ -185,7 +185,7 @@ def test_patience_has_an_end(mode: Mode, reply: InFlight | Busy) -> None:
     if mode in ("fenced", "separate") and isinstance(reply, InFlight):
         assert converse(flow, *turns) == Answer(wait_for(ENTRY, POLICY), "waiting")
     else:
-        with pytest.raises(StoreBusy, match=rf"{type(reply).__name__} for 10\.0 s"):
+        with pytest.raises(StoreBusy, match=rf"^{type(reply).__name__} for 10\.0 s$"):
             converse(flow, *turns)
 
 
@@ -194,6 +194,14 @@ def test_what_is_left_of_the_patience_is_never_below_zero() -> None:
     turns: list[Turn] = [(looking(), InFlight()), (Pause(ENTRY.key, NAP, 10.0), Paused(12.0))]
     turns += [(looking(), InFlight()), (Pause(ENTRY.key, 2 * NAP, 0.0), Paused(0.0))]
     assert converse(submission(ENTRY, POLICY, "fenced"), *turns).word == "waiting"
+
+
+def test_the_last_second_counts() -> None:
+    """Up to its end a duplicate waits and asks again."""
+    turns: list[Turn] = [(looking(), InFlight()), (Pause(ENTRY.key, NAP, 10.0), Paused(9.5))]
+    turns += [(looking(), InFlight()), (Pause(ENTRY.key, 2 * NAP, 0.5), Paused(0.25))]
+    turns += [(looking(), Settled(DONE, 1.0))]
+    assert converse(submission(ENTRY, POLICY), *turns).word == "waited"
 
 
 def test_a_crowd_makes_room() -> None:
@@ -209,13 +217,23 @@ def test_there_is_no_waiting_page_without_a_mark_or_a_visitor(mode: Mode) -> Non
     unmarked = replace(STUBBORN, mark=None)
     pause: Turn = (Pause(ENTRY.key, NAP, 0.0), Paused(0.0))
     flow = submission(ENTRY, unmarked, mode)
-    with pytest.raises(StoreBusy, match=r"InFlight for 0\.0 s"):
+    with pytest.raises(StoreBusy, match=r"^InFlight for 0\.0 s$"):
         converse(flow, (looking(policy=unmarked), InFlight()), pause)
     nobody: Entry = admitted(arrival(headers={}), ("message", "hello"))
     pause = (Pause(nobody.key, NAP, 0.0), Paused(0.0))
     flow = submission(nobody, STUBBORN, mode)
     with pytest.raises(StoreBusy):
         converse(flow, (claiming(mode, nobody, STUBBORN), InFlight()), pause)
+
+
+@pytest.mark.parametrize("mode", ["fenced", "separate"])
+def test_there_is_no_waiting_page_at_an_address_that_leads_away(mode: Mode) -> None:
+    """`//evil.example` is a path, and as a Location another site."""
+    entry = entered(url="//evil.example/x")
+    pause: Turn = (Pause(entry.key, NAP, 0.0), Paused(0.0))
+    flow = submission(entry, STUBBORN, mode)
+    with pytest.raises(StoreBusy, match=r"^InFlight for 0\.0 s$"):
+        converse(flow, (looking(entry, STUBBORN), InFlight()), pause)
 
 
 # Claims whose answers get lost --------------------------------------------------------------------
@@ -275,7 +293,7 @@ def test_unsure_is_for_ever() -> None:
 def test_a_doubt_is_told(mode: Mode) -> None:
     """Where nobody can find out, and the mode with it."""
     turns: list[Turn] = [(looking(), InDoubt()), (claiming(mode), InDoubt())]
-    words = rf"an earlier attempt ended without an answer \({mode}\)"
+    words = rf"^an earlier attempt ended without an answer \({mode}\)$"
     with pytest.raises(OutcomeUnknown, match=words):
         converse(submission(ENTRY, POLICY, mode), *turns)
 
@@ -301,6 +319,16 @@ def test_a_mounted_app_knows_its_whole_path() -> None:
     turns = [*IN_DOUBT, (Reconcile(entry.key), True), (happened, Done())]
     flow = submission(entry, ASKING, "separate")
     assert converse(flow, *turns, (looking(), Settled(DONE, 0.0))).word == "replayed"
+
+
+def test_where_the_path_leads_away_the_client_goes_home() -> None:
+    """It happened, and there is no page of this site that it could be sent to but the first."""
+    entry = entered(url="//evil.example/x")
+    doubt: list[Turn] = [(looking(entry), InDoubt()), (claiming("separate", entry), InDoubt())]
+    happened = Resolve(entry.key, happened=True, outcome=Outcome(ACCEPTED, 303, "/"))
+    turns = [*doubt, (Reconcile(entry.key), True), (happened, Done())]
+    flow = submission(entry, ASKING, "separate")
+    assert converse(flow, *turns, (looking(entry), Settled(DONE, 0.0))).word == "replayed"
 
 
 def test_the_app_may_know_that_it_did_not() -> None:

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from seeother.core.action import is_own
 from seeother.core.attributes import attributes
 from seeother.core.html import HOLD, UNREAD, FormTag, Page, Planter, plant
 
@@ -118,6 +119,12 @@ def test_forms_that_may_leave_are_not_planted(action: str) -> None:
     html = f'<form method=post action="{action}">'.encode()
     assert plant(html, FIELD, page=PAGE) == html
     assert plant(html, FIELD) == html
+
+
+@pytest.mark.parametrize("url", [b"//[", b"https://[::1/", b"//a]"])
+def test_what_cannot_be_parsed_is_not_the_page(url: bytes) -> None:
+    """Whoever asks: an address that is none is nobody's own."""
+    assert not is_own(url, PAGE, based=False)
 
 
 def test_without_a_page_absolute_addresses_are_foreign() -> None:
@@ -419,6 +426,8 @@ def test_a_query_reflected_into_an_action_is_inert(query: str) -> None:
         (b"<math><mtext><b>x</b></mtext><mi>y</mi></math>" + POST, [0]),
         (b'<math><annotation-xml encoding="TEXT/html">' + POST, [0]),
         (b"<math><annotation-xml>" + POST, []),
+        (b"<math><annotation-xml><svg><desc>" + POST, [0]),
+        (b"<math><annotation-xml><desc>" + POST, []),
         (b"<svg><desc><div></desc></svg>" + POST, []),
         (b"<svg><script>1<2</script><![CDATA[<p>]]></svg>" + POST, [0]),
         (b"<p><svg></p>" + POST, [0]),

@@ -32,7 +32,8 @@ def test_the_page_is_a_project(tmp_path: Path) -> None:
     blocks = dict(BLOCK.findall(PAGE.read_text("utf-8")))
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "__init__.py").touch()
-    (tmp_path / "settings.py").write_text(blocks["settings.py"] + USUAL)
+    settings = blocks["settings.py"] + USUAL + blocks["settings.py, below DATABASES"]
+    (tmp_path / "settings.py").write_text(settings)
     for name in ("shop/models.py", "urls.py"):
         (tmp_path / name).write_text(blocks[name])
     (tmp_path / "visit.py").write_text(BEGIN + blocks["python manage.py shell"])

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from seeother import Policy, PolicyError, asgi, wsgi
+from seeother.apps.tour.lessons import LESSONS
 from seeother.core.policy import Mode
 from seeother.django.settings import MODES
 from seeother.flask.settings import settle
@@ -60,6 +61,15 @@ def test_the_lessons_words_are_there() -> None:
         assert word in head
     assert "`url_for`" in head
     assert "secret key" in head
+
+
+def test_the_five_lessons_are_on_the_first_screen() -> None:
+    """Each lesson has its line in the first table, with its framework, before anything else."""
+    first = README.partition("docs/prg.svg")[0]
+    lines = [line for line in first.splitlines() if line.startswith("| ")][1:]
+    assert len(lines) == len(LESSONS)
+    for lesson, line in zip(LESSONS, lines, strict=True):
+        assert lesson.framework.split(" + ")[-1] in line
 
 
 def matrix() -> dict[str, dict[str, str]]:

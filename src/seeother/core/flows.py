@@ -53,7 +53,7 @@ from .ops import (
 from .policy import Mode, Policy
 from .record import Verdict, hint_cookie, judge_answer, record, record_page
 from .shapes import SHAPES
-from .stored import open_page
+from .stored import GONE, address, open_page
 from .values import ACCEPTED, Handled, Outcome, Response
 from .waiting import wait_for
 
@@ -71,7 +71,7 @@ NOTHING: Final = Opened()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the client, and one word for the log: new, replayed, waited, page."""
+    """What goes back to the client, and one word for the log: new, replayed, page, stored."""
 
     response: Response
     word: str = "page"
@@ -282,7 +282,8 @@ def _reconciled(entry: Entry, policy: Policy) -> Flow[bool]:
     if happened is None:
         return False
     request = entry.greeting.request
-    outcome = Outcome(ACCEPTED, 303, request.root + request.path)
+    here = request.path if address(request) is not None else "/"
+    outcome = Outcome(ACCEPTED, 303, request.root + here)
     yield from Resolve(entry.key, happened, outcome if happened else None)
     return True
 
@@ -292,7 +293,8 @@ def _not_yet(
 ) -> Answer:
     """Patience is over: the waiting page where the claim is visible, else 503 with the text."""
     visible = SHAPES[mode].visible and isinstance(reply, InFlight)
-    if not visible or entry.greeting.visitor is None or policy.mark is None:
+    known = entry.greeting.visitor is not None and address(entry.greeting.request) is not None
+    if not (visible and known) or policy.mark is None:
         raise StoreBusy(f"{type(reply).__name__} for {waited:.1f} s")
     return Answer(wait_for(entry, policy), "waiting")
 
@@ -319,11 +321,12 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     """Surround a view: fetch what it may show, keep what it leaves, acknowledge what was shown.
 
     A request that has nothing to fetch and leaves nothing makes no op but Handle. A page that was
-    stored for this address is shown without a view.
+    stored for this address is shown without a view; where it is gone, the app shows its own, or
+    has none for a GET, and the answer is that it was done.
     """
     opened = yield from _open(greeting)
     stored = open_page(greeting, opened.draft, policy)
-    if stored is not None:
+    if stored is not None and stored is not GONE:
         return Answer(stored, "stored")
     lease_id = greeting.request.entropy(8) if opened.waiting else b""
     taken = (yield from _take(greeting, opened, lease_id, policy)) if opened.waiting else ()
@@ -336,8 +339,8 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     kept = record_page(greeting, handled, taken, policy)
     if kept.close is not None:
         yield from _close(replace(kept.close, lease_id=lease_id) if taken else kept.close, policy)
-    if policy.converts and opened.draft and handled.response.status in NOT_FOR_GET:
-        return Answer(Response(200), "page", kept.cookies)  # what was stored is gone: it was done
+    if stored is GONE and handled.response.status in NOT_FOR_GET:
+        return Answer(Response(200), "gone", kept.cookies)  # nothing stands there, but it was done
     return Answer(kept.response, "page", kept.cookies, handled)
 
 

@@ -44,6 +44,7 @@ OF_A_BODY: Final = frozenset(
         b"content-disposition",
     }
 )
+SWITCH: Final = b"seeother"  # `SeeOther: off`: an app's word to us, and to nobody else
 REPLACED: Final = OF_A_BODY | {b"cache-control", b"location"}  # in a redirect of ours
 
 
@@ -61,6 +62,29 @@ def personal(headers: Headers, *, form: bool) -> Headers:
         control += b", no-transform"
     kept = _without(headers, frozenset({b"cache-control", b"vary"}))
     return (*kept, (b"cache-control", control), (b"vary", _vary(headers)))
+
+
+def switch(headers: Headers) -> tuple[Headers, bool]:
+    """Headers without `SeeOther`, and whether it said that this answer is to be left alone.
+
+    >>> switch(((b"seeother", b"off"), (b"x-app", b"1")))
+    (((b'x-app', b'1'),), True)
+    """
+    said = [value for name, value in headers if name == SWITCH]
+    if not said:
+        return headers, False
+    kept = tuple(pair for pair in headers if pair[0] != SWITCH)
+    return kept, b"off" in [word.lower() for word in _list(headers, SWITCH)]
+
+
+def is_shared(headers: Headers) -> bool:
+    """Does the app ask shared caches to keep it (RFC 9111 sections 5.2.2.9 and 5.2.2.10)?
+
+    >>> is_shared(((b"cache-control", b"public, max-age=60"),)), is_shared(())
+    (True, False)
+    """
+    said = [word.partition(b"=")[0].lower() for word in _list(headers, b"cache-control")]
+    return b"public" in said or b"s-maxage" in said
 
 
 def redirect(status: int, location: str, headers: Headers = ()) -> Headers:

@@ -84,6 +84,7 @@ class Policy:
     redirect_status: int = 303
     trusted_origins: tuple[str, ...] = ()
     exempt: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
     redirect_hosts: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     proxy_hops: int = 0
@@ -137,6 +138,18 @@ class Policy:
         """Does a page that answers a submission become a redirect to itself (zero-code)?"""
         return self.convert and self.mode in (None, "separate")
 
+    def leaves(self, path: str) -> bool:
+        """Is this path left alone (`off`)? An entry that ends in `*` stands for all below it.
+
+        >>> policy = Policy(off=("/hook", "/files/*"))
+        >>> [policy.leaves(path) for path in ("/hook", "/hook/1", "/files/", "/files/a/b")]
+        [True, False, True, True]
+        """
+        return any(
+            path.startswith(entry[:-1]) if entry.endswith("*") else path == entry
+            for entry in self.off
+        )
+
     @property
     def ignored(self) -> frozenset[str]:
         """Names of fields that are no part of the input: tokens of ours and of frameworks."""
@@ -158,6 +171,15 @@ class Policy:
             secret in words if len(secret) < SHORT else secret in low
             for secret in map(str.lower, self.secret_fields)
         )
+
+
+def stated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What settings say: None leaves a default as it is, but `mark` None is a choice.
+
+    >>> stated({"mark": None, "store": None, "patience": 5.0})
+    {'mark': None, 'patience': 5.0}
+    """
+    return {name: value for name, value in settings.items() if value is not None or name == "mark"}
 
 
 # What a value has to be ---------------------------------------------------------------------
@@ -237,7 +259,7 @@ KINDS: Final = (
     Kind(_text, "a list of host names", "hosts", many=True, optional=True),
     Kind(_text, "a list of host names", "redirect_hosts", many=True),
     Kind(_text, "a list of names", "ignore_fields secret_fields identity_headers", many=True),
-    Kind(_path, "a list of paths that begin with /", "exempt", many=True),
+    Kind(_path, "a list of paths that begin with /", "exempt off", many=True),
     Kind(
         _sender,
         "a list of origins like 'https://idp.example', or with one path 'https://idp.example /acs'",

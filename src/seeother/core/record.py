@@ -42,7 +42,7 @@ from .ops import Close, Taken
 from .origin import Origin
 from .policy import Policy
 from .seal import NONCE, can_seal, seal
-from .stored import seal_page
+from .stored import address, seal_page
 from .target import clean_location, safe_target, same_url
 from .values import (
     ACCEPTED,
@@ -167,9 +167,10 @@ def _left_for(greeting: Greeting, handled: Handled) -> Greeting:
 
 def _to_itself(greeting: Greeting, page: Response) -> Response:
     """From the page that a submission was answered with to the address where it will stand."""
-    here = greeting.request.url.removeprefix(greeting.request.origin)
     kept = tuple((k, v) for k, v in page.headers if k != b"location")
-    return Response(303, (*kept, (b"location", here.encode("latin-1"))))
+    here = address(greeting.request)
+    assert here is not None, "a page without an address of its own is not kept"
+    return Response(303, (*kept, (b"location", here.encode("ascii"))))
 
 
 def _redirects(response: Response) -> bool:

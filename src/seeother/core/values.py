@@ -8,7 +8,7 @@ both. The *mutable* part of a request (its visit) lives with the adapters, in `s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -198,11 +198,11 @@ class SessionWrite:
 class KeptPage:
     """A page that answers a submission, whole and as the app made it, to be kept and shown later.
 
-    `cookies`: of which of its cookies the app has said that no script may read them.
+    `cookies`: those of the app's that no script may read, as far as it has said so.
     """
 
     response: Response
-    cookies: Mapping[bytes, bool]
+    cookies: Set[bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ that caused it. `{% csrf_token %}` and CsrfViewMiddleware stay as they are.
 The modules in the order of a request: `middleware`, `incoming` (the request as the core sees it),
 `exchange` (who runs the view), `transaction` and `store` (the ledger in the app's own database),
 `visits`, `answers`; `sessions` and `messages` are what Django's settings name; `verbs` and `forms`
-what views call; `csrf`, `checks` and `settings` are about the project as a whole.
+what views call, `templatetags` what templates call; `csrf`, `checks`, `login` and `settings` are
+about the project as a whole; `models`, `admin`, `operators` and `management` are for who runs it.
 """
 
 from .exempt import seeother_exempt as seeother_exempt

@@ -7,9 +7,11 @@ response object that the view made, so that its cookies, closers and attributes 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
-from django.forms import BaseForm
+from django.forms import BaseForm, BaseFormSet
+from django.forms.utils import ErrorList
 from django.http import HttpResponse, HttpResponseBase
 
 from ..core.cookie import SetCookie
@@ -18,6 +20,7 @@ from ..hold import Planting, is_html
 from ..visit import Visit
 
 LENGTH: Final = "Content-Length"
+SET_COOKIE: Final = b"set-cookie"
 
 
 def core_response(response: HttpResponseBase) -> Response:
@@ -26,10 +29,19 @@ def core_response(response: HttpResponseBase) -> Response:
     return Response(response.status_code, headers)
 
 
+def with_cookies(response: HttpResponseBase) -> Response:
+    """The same with its cookies, which Django keeps apart: a replay may have to set them again."""
+    lines = (cookie.OutputString().encode("latin-1") for cookie in response.cookies.values())
+    head = core_response(response)
+    return replace(head, headers=(*head.headers, *((SET_COOKIE, line) for line in lines)))
+
+
 def django_response(response: Response, cookies: Iterable[SetCookie] = ()) -> HttpResponse:
     """A response of the core as one of Django's."""
-    headers = {k.decode("latin-1").title(): v.decode("latin-1") for k, v in response.headers}
+    headers = {k.decode("latin-1").title(): v.decode("latin-1") for k, v in _own(response)}
     made = HttpResponse(response.body, status=response.status, headers=headers)
+    for line in response.all(SET_COOKIE):
+        made.cookies.load(line.decode("latin-1"))
     set_cookies(made, cookies)
     return made
 
@@ -50,13 +62,13 @@ def set_cookies(response: HttpResponseBase, cookies: Iterable[SetCookie]) -> Non
 
 def apply(decided: Response, response: HttpResponseBase) -> None:
     """Make a response what was decided; a redirect of ours has no body."""
-    before = core_response(response)
-    if decided.status == before.status and decided.headers == before.headers:
+    before, headers = core_response(response), _own(decided)
+    if decided.status == before.status and headers == before.headers:
         return
     response.status_code = decided.status
     for name, _ in before.headers:
         del response[name.decode("latin-1")]
-    for name, value in decided.headers:
+    for name, value in headers:
         response[name.decode("latin-1").title()] = value.decode("latin-1")
     if decided.header(b"content-length") == "0":
         _empty(response)
@@ -81,10 +93,24 @@ def plant(response: HttpResponseBase, visit: Visit) -> None:
 
 
 def rejects(response: HttpResponseBase) -> bool:
-    """Is it a page that shows a form of Django's with what is wrong with it?"""
+    """Is it a page that shows a form or a formset of Django's with what is wrong with it?"""
     context: dict[str, object] = getattr(response, "context_data", None) or {}
-    forms = [getattr(value, "form", value) for value in context.values()]
-    return any(isinstance(form, BaseForm) and form.is_bound and form.errors for form in forms)
+    return any(_is_wrong(value) for value in context.values())
+
+
+def _is_wrong(shown: object) -> bool:
+    """The admin wraps its form, and lists what is wrong with its formsets."""
+    if isinstance(shown, BaseFormSet):  # its own `form` is a class
+        return shown.is_bound and shown.total_error_count() > 0
+    form = getattr(shown, "form", shown)
+    if isinstance(form, BaseForm):
+        return form.is_bound and bool(form.errors)
+    return isinstance(shown, ErrorList) and bool(shown)
+
+
+def _own(response: Response) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that Django keeps as headers: cookies are none."""
+    return tuple(header for header in response.headers if header[0] != SET_COOKIE)
 
 
 def _planted(pieces: Iterable[bytes], planting: Planting) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class SeeOtherConfig(AppConfig):
@@ -13,5 +13,7 @@ class SeeOtherConfig(AppConfig):
     verbose_name = "seeother"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and hear who signs in and out."""
         import_module("seeother.django.checks")
+        if apps.is_installed("django.contrib.auth"):
+            import_module("seeother.django.login")

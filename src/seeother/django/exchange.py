@@ -38,7 +38,15 @@ from ..hold import is_html
 from ..log import request_line
 from ..pages import error_page
 from ..setup import performing
-from .answers import apply, core_response, django_response, plant, rejects, set_cookies
+from .answers import (
+    apply,
+    core_response,
+    django_response,
+    plant,
+    rejects,
+    set_cookies,
+    with_cookies,
+)
 from .exempt import Wishes, wishes_of
 from .incoming import core_request, policy_for, read_form, unmark
 from .proof import finish
@@ -182,7 +190,7 @@ class Exchange:
         if getattr(getattr(self.request, "session", None), "moved", False):
             response.cookies.pop(settings.SESSION_COOKIE_NAME, None)  # only the new id may be named
         plant(response, visit)
-        handled = visit.handled(core_response(response))
+        handled = visit.handled(with_cookies(response))
         if self._mode != "joined":
             return handled
         raised = visit.raised is not None or visit.undo or self._transaction.doomed

@@ -74,8 +74,10 @@ class SessionStore(SessionBase):
             self._session_key = None
         return dict(self._loaded())
 
-    def exists(self, session_key: str) -> bool:
-        """Does this key open a session?"""
+    def exists(self, session_key: str | None) -> bool:
+        """Does this key open a session? A session that was never saved has none."""
+        if session_key is None:
+            return False
         return session_store().open(Open(sid=_id(session_key))).session is not None
 
     def create(self) -> None:

@@ -26,7 +26,7 @@ from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS
 
 from ..core.keys import hkdf
-from ..core.policy import Mode, Policy
+from ..core.policy import Mode, Policy, stated
 from ..errors import PolicyError
 from .store import DjangoStore
 
@@ -111,7 +111,7 @@ def _policy(named: dict[str, Any]) -> Policy:
         "debug": settings.DEBUG,
         "session_idle": float(settings.SESSION_COOKIE_AGE),
     }
-    merged = {**defaults, **{name: value for name, value in named.items() if value is not None}}
+    merged = {**defaults, **stated(named)}
     merged["session_lifetime"] = max(
         merged.get("session_lifetime") or Policy().session_lifetime, merged["session_idle"]
     )

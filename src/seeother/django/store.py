@@ -14,6 +14,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, cast
 
 from django.db import Error, connections
@@ -60,6 +61,11 @@ class DjangoStore(WorkStore):
     def raw(self) -> sqlite3.Connection:
         """The driver's connection inside."""
         return cast("sqlite3.Connection", self.connection.connection)
+
+    @property
+    def path(self) -> Path:
+        """The database's file; one in memory has a path where no file is."""
+        return Path(str(self.connection.settings_dict["NAME"]))
 
     def within(self, transaction: Transaction) -> Joined:
         """This store inside the view's transaction."""

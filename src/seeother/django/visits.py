@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
 
+from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest
 
 from ..core.entry import Greeting
@@ -47,6 +49,32 @@ class DjangoVisit(Visit):
     def claims(self) -> bool:
         """The middleware claims, in a flow of its own."""
         return False
+
+    def user(self) -> object:
+        """The primary key of `request.user`; None where nobody is signed in.
+
+        It loads the session, so it is asked only where a draft is given or opened. In an async view
+        that has not awaited `request.auser()` it cannot be: there the session's cookie stands for
+        the user, since Django gives it another value when somebody signs in or out.
+        """
+        try:
+            user: Any = getattr(self.request, "_acached_user", None) or self._user()
+        except SynchronousOnlyOperation:
+            return f"session {self._cookie_of_session()}" if self._cookie_of_session() else None
+        return user.pk if user is not None and user.is_authenticated else None
+
+    @property
+    def sender(self) -> str:
+        """What the request as it came says of who sent it; no session is loaded for that."""
+        return f"{self.greeting.principal} {self._cookie_of_session()}"
+
+    def _user(self) -> Any:
+        """The user, loaded; an async view's may not be."""
+        user: Any = getattr(self.request, "user", None)
+        return user if user is None or user.is_authenticated else None
+
+    def _cookie_of_session(self) -> str:
+        return self.request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
 
     def keep_nothing(self, handled: Handled) -> Handled:
         """The answer of a form that was rejected in place: no row of it stays."""

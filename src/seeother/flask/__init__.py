@@ -23,6 +23,7 @@ What a POST is worth depends on where its row in the ledger lives:
 The modules in the order of a request: `extension` (what stands around the app), `visits`,
 `sessions` (`flask.session` and messages), `guard` (who runs a view), `effect` (`once`), `hooked`,
 `verbs` (what views and templates call), `forms` (WTForms); `settings` is where it all begins.
+`login` is about Flask-Login where it is there, `commands` is `flask seeother`.
 """
 
 from .extension import SeeOther as SeeOther

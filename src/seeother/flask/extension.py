@@ -24,8 +24,10 @@ from ..core.policy import Policy
 from ..errors import PolicyError
 from ..stores import Store
 from ..wsgi_exchange import request_of
+from .commands import seeother
 from .exempt import is_exempt
 from .guard import ONCE, claims, guarded
+from .login import watch
 from .sessions import SeeOtherSessionInterface
 from .settings import Settings, said, settle
 from .verbs import GLOBALS
@@ -70,6 +72,7 @@ class SeeOther:
         _add_globals(app)
         if app.test_client_class is None:
             app.test_client_class = SameOriginClient
+        app.cli.add_command(seeother)
 
     def once(self, db: Any) -> Callable[[F], F]:
         """Run a view exactly once for each submission (mode joined).
@@ -150,6 +153,7 @@ class State:
             from .hooked import listen  # noqa: PLC0415 - SQLAlchemy is the app's, if it has it
 
             listen(found.engine)
+        watch(self.app)
         return found
 
 

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
 
 from ..core import ops
 from ..core.flows import submission
@@ -228,6 +229,10 @@ def hooked(state: AppState, visit: FlaskVisit, view: Callable[[], Any]) -> Flask
             return run.refused(error)
         except Superseded:
             visit.forget()  # somebody else's row is there now: ask again and get his outcome
+        except Exception as error:
+            if not store.commits and not isinstance(error, HTTPException):
+                visit.forget()  # it had no effect, so no message tells of one; abort() is an answer
+            raise
 
 
 class _Watched:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ..core.keys import hkdf
-from ..core.policy import Mode, Policy
+from ..core.policy import Mode, Policy, stated
 from ..errors import PolicyError
 from ..setup import prepared
 from ..stores import Store
@@ -98,7 +98,7 @@ def settle(app: Flask, given: Mapping[str, Any], bind: Any = None) -> Settings:
         "session_idle": app.permanent_session_lifetime.total_seconds(),
         "store": _store(app, base),
     }
-    merged = {**defaults, **{k: v for k, v in settings.items() if v is not None}}
+    merged = {**defaults, **stated(settings)}
     merged["session_lifetime"] = max(
         settings.get("session_lifetime") or Policy().session_lifetime, merged["session_idle"]
     )

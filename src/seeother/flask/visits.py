@@ -140,13 +140,29 @@ class FlaskVisit(Visit):
         self._new_sid = b""
 
     def handled(self, response: Response) -> Handled:
-        """What this visit leaves behind; the cookies come last, with the answer as it is sent."""
+        """What this visit leaves behind.
+
+        Of a submission it is asked twice: what its view set is recorded with the outcome, what
+        hooks set afterwards comes with the answer as it is sent.
+        """
         if self.settled is None:
             self._given = self._into_session()
         handled = super().handled(response)
         if response.status >= 500:  # Flask made a page of an exception: nobody saw the messages
             handled = replace(handled, shown=False)
-        return replace(handled, cookies=()) if self.running_view else handled
+        return handled
+
+    def user(self) -> str | None:
+        """Flask-Login's user id; None where nobody is signed in."""
+        from .login import user_id  # noqa: PLC0415 - it knows visits
+
+        return user_id()
+
+    @property
+    def opened_for(self) -> str | None:
+        """The user that Flask-Login had in the session when this request came."""
+        found = dict(self._opened.session or ()).get("_user_id")
+        return None if found is None else str(load(found))
 
     def _into_session(self) -> list[Flash]:
         """Messages that no receipt can carry go into the session; returns the others."""

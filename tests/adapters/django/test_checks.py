@@ -66,6 +66,14 @@ def test_names_may_be_written_as_settings_are() -> None:
         assert (current().policy.max_age, current().policy.echo) == (60, 0)
 
 
+def test_no_mark_is_a_choice() -> None:
+    """`"mark": None` switches the mark off; None anywhere else leaves the default."""
+    from seeother.django.settings import current
+
+    with override_settings(SEEOTHER={"mark": None, "store": None}):
+        assert current().policy.mark is None
+
+
 def test_a_weak_secret_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under test it warns; where mail is really sent it is refused."""
     from django.core import mail

@@ -8,9 +8,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connections
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, override_settings
 
-from tests.adapters.django.project import filled, together, tokens
+from tests.adapters.django.project import filled, saying, together, tokens
 
 
 @pytest.fixture(autouse=True)
@@ -66,16 +66,25 @@ def test_messages_go_with_who_signed_out() -> None:
     assert b"Ann&#x27;s order" not in client.get(said).content + client.get("/done/").content
 
 
-def test_another_user_without_a_sign_out() -> None:
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "seeother.django.sessions",
+        "django.contrib.sessions.backends.db",
+        "django.contrib.sessions.backends.signed_cookies",
+    ],
+)
+def test_another_user_without_a_sign_out(engine: str) -> None:
     """`login()` over somebody else's session: another visitor, too; the same user again: not."""
-    client = Client()
-    sign_in(client, "ann")
-    (name,) = [n for n in client.cookies if n.startswith("so-") and "-h-" not in n]
-    anns = client.cookies[name].value
-    sign_in(client, "ann")
-    assert client.cookies[name].value == anns
-    sign_in(client, "bob")
-    assert client.cookies[name].value != anns
+    with override_settings(SESSION_ENGINE=engine):
+        client = Client()
+        sign_in(client, "ann")
+        (name,) = [n for n in client.cookies if n.startswith("so-") and "-h-" not in n]
+        anns = client.cookies[name].value
+        sign_in(client, "ann")
+        assert client.cookies[name].value == anns
+        sign_in(client, "bob")
+        assert client.cookies[name].value != anns
 
 
 def test_a_double_clicked_sign_in_keeps_its_session() -> None:
@@ -122,3 +131,39 @@ def test_an_async_view_binds_to_its_session() -> None:
         return [b"of ann" in page.content for page in (mine, theirs)]
 
     assert together(lambda: asyncio.run(work())) == [[True, False]]
+
+
+def test_identity_decides() -> None:
+    """A project whose people are not in `request.user` says who they are, once for each draft."""
+    asked: list[str] = []
+
+    def identity(visit: Any) -> str | None:
+        asked.append(visit.request.path)
+        found: str | None = visit.session.get("member")
+        return found
+
+    client = Client()
+    with saying(identity=identity):
+        client.get("/done/")
+        session = client.session
+        session["member"] = "eve"
+        session.save()
+        eves = give(client, "of eve")
+        assert asked == ["/tagged/"]
+        assert b"of eve" in client.get(eves).content
+        session["member"] = "mallory"
+        session.save()
+        assert b"of eve" not in client.get(eves).content
+
+
+def test_a_proxy_that_signs_in() -> None:
+    """`identity_headers` is heard where nobody is signed in to Django."""
+    client = Client()
+    with saying(identity_headers=["X-Remote-User"]):
+        sent = filled(client, "/tagged/", name="of ann")
+        answer = client.post("/tagged/", sent, headers={"x-remote-user": "ann"})
+        seen = [
+            b"of ann" in client.get(answer["Location"], headers={"x-remote-user": who}).content
+            for who in ("ann", "bob", "")
+        ]
+    assert seen == [True, False, False]

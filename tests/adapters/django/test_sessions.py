@@ -57,6 +57,14 @@ def test_a_rotated_key_opens_nothing() -> None:
     assert SessionStore(session.session_key).load() == {"user": "Ann", "cart": 1}
 
 
+def test_no_key_opens_nothing() -> None:
+    """A session of an unknown key has no key of its own, and may be asked about all the same."""
+    session = SessionStore("never-saved")
+    session.load()
+    assert session.session_key is None
+    assert not session.exists(session.session_key)
+
+
 def test_what_was_ended_stays_ended() -> None:
     """After `flush` a save of another request raises, as in every engine of Django's."""
     key = begun(user="Ann")

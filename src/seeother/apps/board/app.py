@@ -34,6 +34,7 @@ from ...starlette import once, visit_of
 from ...stores.sqlite import create_private, tune
 from ...visit import Visit
 from . import messages, text
+from .history import STEPS, Step
 
 HERE: Final = Path(__file__).parent
 PAGE: Final = 20
@@ -59,10 +60,10 @@ TROUBLE: Final = {
 
 
 class Board:
-    """The routes, on one engine."""
+    """The routes, on one engine; `tour` is where a tour stands beside the board."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, tour: str | None = None) -> None:
+        self.engine, self.tour = engine, tour
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(),
@@ -88,7 +89,7 @@ class Board:
         visit, before = visit_of(request), _number(request.query_params.get("before"))
         with self.engine.connect() as connection:
             page = messages.newest(connection, before=before, limit=PAGE)
-        return self.render(visit, page, before)
+        return self.render(visit, page, before, request.scope.get(STEPS, ()))
 
     def permalink(self, request: Request) -> Response:
         """One message."""
@@ -100,7 +101,9 @@ class Board:
         shown = _shown(found)
         return self.page("message.html", message=shown, excerpt=text.excerpt(found.text, 60))
 
-    def render(self, visit: Visit, page: messages.Page, before: int | None) -> Response:
+    def render(
+        self, visit: Visit, page: messages.Page, before: int | None, steps: tuple[Step, ...]
+    ) -> Response:
         """The board's page from what was read and what waits for this visitor."""
         draft, flashes = visit.draft or Draft(), visit.flashes()
 
@@ -114,6 +117,7 @@ class Board:
             newer="/" if before is not None else None,
             flashes=flashes,
             highlight=_linked(flashes),
+            steps=steps,
             name=visit.session.get("name", ""),
             old=old,
             error=draft.error,
@@ -124,7 +128,7 @@ class Board:
 
     def page(self, template: str, *, code: int = 200, **context: Any) -> Response:
         """A template as a page with the board's headers."""
-        body = self.templates.get_template(template).render(**context)
+        body = self.templates.get_template(template).render(tour=self.tour, **context)
         return HTMLResponse(body, code, HEADERS)
 
     async def trouble(self, _request: Request, error: Exception) -> Response:
@@ -168,10 +172,14 @@ def _tuned(connection: sqlite3.Connection, _record: object) -> None:
     tune(connection, "FULL")
 
 
-def create_board(path: Path, **policy: Any) -> SeeOther:
-    """The board as an ASGI app on an SQLite file; policy as in `seeother.asgi.SeeOther`."""
+def create_board(path: Path, *, tour: str | None = None, **policy: Any) -> SeeOther:
+    """The board as an ASGI app on an SQLite file; policy as in `seeother.asgi.SeeOther`.
+
+    With `tour`, the address of a tour, it links there and shows how the visitor got here (where
+    `seeother.apps.board.history` stands around it).
+    """
     engine = open_engine(path)
-    board = Board(engine)
+    board = Board(engine, tour)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:

@@ -8,12 +8,13 @@ from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.forms import modelformset_factory
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template import engines
 from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.generic import CreateView
+from django.views.generic import CreateView, DeleteView, FormView, UpdateView
 
 from seeother.django import SeeOtherFormMixin, repeat, see_other, seeother_exempt
 
@@ -209,3 +210,80 @@ async def aorder(request: HttpRequest) -> HttpResponseBase:
         raise RuntimeError("after the insert")
     messages.success(request, "Saved.")
     return redirect("done")
+
+
+TAGS = """{% load seeother %}<form method="post">{% csrf_token %}{% seeother_field %}
+<input name="name" value="{% old "name" "nothing yet" %}"><p>{% error "name" %}</p>
+{% errors as wrong %}{% for field, text in wrong.items %}<li>{{ field }}: {{ text }}{% endfor %}
+</form>"""
+
+
+def tagged(request: HttpRequest) -> HttpResponseBase:
+    """A form without a form class, whose rejected input comes back by template tags."""
+    if request.method == "POST":
+        return see_other(request.path, draft={"name": "Too <short>."})
+    template = engines["django"].from_string(TAGS)
+    return HttpResponse(template.render({}, request))
+
+
+class Deleting(DeleteView[Order, Any]):
+    """Delete one, after a page that asks."""
+
+    model = Order
+    success_url = "/done/"
+    render_to_response = Ordering.render_to_response
+
+
+class Updating(SeeOtherFormMixin, UpdateView[Order, OrderForm]):
+    """Change one."""
+
+    model = Order
+    form_class = OrderForm
+    success_url = "/done/"
+    render_to_response = Ordering.render_to_response
+
+
+class Several(FormView[Any]):
+    """Several at once, by a formset; it writes down every attempt, also one that is rejected."""
+
+    form_class = modelformset_factory(Order, fields=("name",), extra=2, min_num=1)
+    success_url = "/done/"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs()
+        kwargs.pop("initial")
+        return {**kwargs, "prefix": "form", "queryset": Order.objects.none()}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        form.save()
+        return super().form_valid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        Order.objects.create(name="attempt")
+        return super().form_invalid(form)
+
+    def render_to_response(self, context: dict[str, Any], **_kwargs: Any) -> TemplateResponse:
+        template = engines["django"].from_string(PAGE.replace('<input name="name">', ""))
+        return TemplateResponse(self.request, template, context)
+
+
+def elsewhere(request: HttpRequest) -> HttpResponseBase:
+    """It writes into two databases, then raises as long as there is something to raise."""
+    if request.method != "POST":
+        return page(request)
+    name = request.POST["name"]
+    Order.objects.create(name=name)
+    with transaction.atomic(using="other"):
+        Order.objects.using("other").create(name=name)
+        if name == "inside" and SENT:
+            SENT.pop()
+            raise RuntimeError("inside of the other transaction")
+    if SENT:
+        SENT.pop()
+        raise RuntimeError("after the other commit")
+    return redirect("done")
+
+
+async def atagged(request: HttpRequest) -> HttpResponseBase:
+    """The same, async."""
+    return tagged(request)

@@ -1,4 +1,4 @@
-"""seeother in Starlette: `once`, and the visit's verbs as Starlette says them.
+"""`once` in Starlette and FastAPI: a view's effect and its record in one transaction.
 
 async def post(request):
     return await once(request, engine, save)
@@ -12,27 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 from starlette.responses import Response as StarletteResponse
 
-from .core.ops import Handle
-from .core.values import Handled, Response
-from .effect import Effect
-from .errors import PolicyError, SeeOtherError
-from .visit import Visit
+from ..core.ops import Handle
+from ..core.values import Handled, Response
+from ..errors import SeeOtherError
+from .answers import core_response, to_starlette
+from .verbs import visit_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 View: TypeAlias = Callable[..., Response | StarletteResponse]
-
-
-def visit_of(request: HTTPConnection) -> Visit:
-    """The visit of a request. Raises PolicyError where no seeother stands around the app."""
-    visit = request.scope.get("seeother")
-    if not isinstance(visit, Visit):
-        raise PolicyError("no visit: put seeother.asgi.SeeOther around the app")
-    return visit
 
 
 async def once(request: HTTPConnection, engine: Engine, fn: View, *args: Any) -> StarletteResponse:
@@ -43,6 +37,8 @@ async def once(request: HTTPConnection, engine: Engine, fn: View, *args: Any) ->
     gets the recorded answer and `fn` is not called. Whatever `fn` raises rolls everything back and
     is raised here; a locked or full database becomes the resend page with status 503.
     """
+    from ..effect import Effect  # noqa: PLC0415 - SQLAlchemy is an extra
+
     visit, outer = visit_of(request), request.scope["seeother.outer"]
     effect = Effect(visit, outer, engine, fn, args, core_response)
 
@@ -61,21 +57,3 @@ async def once(request: HTTPConnection, engine: Engine, fn: View, *args: Any) ->
     except SeeOtherError as error:
         return to_starlette(effect.refused(error))
     return to_starlette(effect.settled(answer))
-
-
-def core_response(response: Response | StarletteResponse) -> Response:
-    """Any response of a view as a value of the core."""
-    if isinstance(response, Response):
-        return response
-    headers = tuple((k.lower(), v) for k, v in response.raw_headers)
-    return Response(response.status_code, headers, bytes(response.body))
-
-
-def to_starlette(response: Response) -> StarletteResponse:
-    """A value of the core as a Starlette response."""
-    made = StarletteResponse(response.body, response.status)
-    made.raw_headers = [
-        *((k, v) for k, v in response.headers if k != b"content-length"),
-        (b"content-length", str(len(response.body)).encode()),
-    ]
-    return made

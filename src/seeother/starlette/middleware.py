@@ -1,0 +1,122 @@
+"""The two middlewares: everything, or the sessions alone.
+
+`SeeOtherMiddleware` is `seeother.asgi.SeeOther` for an app that knows of it: `request.session` is
+the visit's session, the visit is in reach of `see_other`, and pages are not converted.
+
+`SessionMiddleware` takes the place of Starlette's own, argument by argument. What changes is where
+the session is: in the store, so that two requests at once lose no write, and not in the cookie.
+Everything else it leaves to the app: no form gets a token and nothing is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from starlette.datastructures import Secret
+
+from ..asgi import SeeOther, request_of
+from ..channel import App, Receive, Scope, Send
+from ..core.entry import greet
+from ..core.fingerprint import session_id
+from ..core.ops import Open, Opened
+from ..core.origin import Verdict
+from ..core.policy import Policy
+from ..core.session import Session
+from ..core.values import Request
+from ..errors import PolicyError, Refused
+from ..visit import Visit
+from .verbs import CURRENT
+
+DAYS_14: Final = 14 * 86_400
+
+
+class SeeOtherMiddleware(SeeOther):
+    """Around a Starlette or FastAPI app; all settings are keyword arguments.
+
+    `app.add_middleware(SeeOtherMiddleware, secret=...)`. Every form that is posted is a submission
+    (separate); inside, `once` makes it exactly once (fenced; joined with `mode="joined"`).
+
+    >>> from starlette.applications import Starlette
+    >>> app = Starlette()
+    >>> app.add_middleware(SeeOtherMiddleware, secret="0123456789abcdef0123456789abcdef")
+    """
+
+    def __init__(self, app: App, /, **policy: Any) -> None:
+        super().__init__(app, **{"convert": False, **policy})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection; a websocket of our own pages may read the session."""
+        if scope["type"] == "websocket" and "seeother" not in scope:
+            scope = {**scope, "session": await self._session_of(scope)}
+        await super().__call__(scope, receive, send)
+
+    async def _session_of(self, scope: Scope) -> Session:
+        """What a handshake may read; empty for one that another site made (security rule 26).
+
+        A browser sends cookies along with every handshake, so its Origin has to be ours.
+        """
+        scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
+        request = request_of({**scope, "method": "POST", "scheme": scheme})
+        try:
+            greeting = greet(request, self.policy)
+        except Refused:
+            return Session()
+        if greeting.sid is None or greeting.verdict is not Verdict.PASS:
+            return Session()
+        ask = partial(self.store.perform, Open(None, session_id(greeting.sid)))
+        opened: Opened = await self.driver.aread(ask)
+        return Session(opened.session or ())
+
+    def inner(self, scope: Scope, visit: Visit) -> Scope:
+        """The scope that the app sees: Starlette's `request.session` is the visit's."""
+        CURRENT.set(visit)
+        return {**super().inner(scope, visit), "session": visit.session}
+
+
+class SessionMiddleware(SeeOtherMiddleware):
+    """Starlette's `SessionMiddleware`, with sessions that lose no write.
+
+    The arguments are Starlette's; `max_age` None counts as 14 days. `store` and every other setting
+    of seeother may follow. Raises PolicyError for what cannot be promised: a `domain`, a `path`
+    below the root, `same_site="none"` and `partitioned` would give the cookie away to others.
+    """
+
+    def __init__(  # noqa: PLR0917 - Starlette's own signature
+        self,
+        app: App,
+        /,
+        secret_key: str | Secret,
+        session_cookie: str = "session",
+        max_age: int | None = DAYS_14,
+        path: str = "/",
+        same_site: str = "lax",
+        https_only: bool = False,
+        domain: str | None = None,
+        partitioned: bool = False,
+        **policy: Any,
+    ) -> None:
+        asked = {"path": path, "domain": domain, "partitioned": partitioned}
+        for name, value in asked.items():
+            if value not in ("/", None, False):
+                raise PolicyError(f"{name}={value!r}: the cookie is this host's, for every path")
+        if same_site == "none":
+            raise PolicyError('same_site="none" would send the session to every other site')
+        super().__init__(
+            app,
+            **{
+                "secret": str(secret_key),
+                "cookie_name": session_cookie,
+                "session_idle": DAYS_14 if max_age is None else max_age,
+                "cookie_secure": True if https_only else "auto",
+                "mode": "joined",
+                "inject": False,
+                **policy,
+            },
+        )
+
+    def policy_of(self, request: Request) -> Policy:
+        """Where a form comes from is the app's business, as with Starlette's own."""
+        policy = super().policy_of(request)
+        return replace(policy, exempt=(*policy.exempt, request.root + request.path))
