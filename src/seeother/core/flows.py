@@ -101,7 +101,7 @@ def submission(
             case InDoubt():
                 if not (yield from _reconciled(entry, policy)):
                     raise OutcomeUnknown(f"an earlier attempt ended without an answer ({mode})")
-            case InFlight() | Busy():
+            case InFlight() | Busy():  # pragma: no branch - exhaustive
                 left = policy.patience - waited
                 paused = yield from Pause(entry.key, nap, max(left, 0.0))
                 if left <= 0 or paused.crowded:

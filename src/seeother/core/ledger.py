@@ -201,7 +201,7 @@ def _case_of_claim(row: Row | None, claim: Claim, now: float) -> Case:
             return Case.TAKEABLE if allowed else Case.LAPSED
         case State.IN_DOUBT:
             return Case.TAKEABLE if claim.retry_safe and same and row.tainted else Case.DOUBTFUL
-        case State.SETTLED:
+        case State.SETTLED:  # pragma: no branch - exhaustive
             return _case_of_settled(row, claim, same, now - row.settled_at)
 
 
@@ -250,7 +250,7 @@ def _moved(
         case Renew():
             assert row is not None
             return replace(row, lease_until=now + ask.lease)
-        case Claim() | Settle() | Abandon() | Doubt():
+        case Claim() | Settle() | Abandon() | Doubt():  # pragma: no branch - exhaustive
             assert row is not None
             return replace(row, state=State.IN_DOUBT)
 

@@ -162,7 +162,8 @@ def _segments(
                 data.append(event)
             elif event is not None:
                 head, data = cast("_Head", event), []
-            elif head is not None:  # always: the end of a part follows its head
+            else:
+                assert head is not None, "the end of a part follows its head"
                 yield head, b"".join(data)
 
 

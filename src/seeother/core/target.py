@@ -127,10 +127,10 @@ def safe_target(raw: str, *, base: str, hosts: Collection[str] = ()) -> str:
 def _obey(part: str, text: str) -> None:
     if not _FORBIDDEN[part].search(text):
         return
-    for rule, forbidden in GRAMMAR[part]:
-        if found := forbidden.search(text):
-            # Only what broke the rule is shown: a query may hold what no log should.
-            raise UnsafeTarget(f"{rule}: {found.group()!a} at {found.start()}")
+    tried = ((rule, forbidden.search(text)) for rule, forbidden in GRAMMAR[part])
+    rule, found = next((rule, found) for rule, found in tried if found)
+    # Only what broke the rule is shown: a query may hold what no log should.
+    raise UnsafeTarget(f"{rule}: {found.group()!a} at {found.start()}")
 
 
 def _visible(raw: str) -> None:
