@@ -110,10 +110,10 @@ class Framed:
 def framed(page: bytes, head: bytes, panel: bytes) -> bytes:
     """A page with something at the end of its head, and something at the end of its body.
 
-    >>> framed(b"<head></head><body>x</body>", b"<link>", b"<aside>")
-    b'<head><link></head><body>x<aside></body>'
-    >>> framed(b"x", b"<link>", b"<aside>")
-    b'x<link><aside>'
+    A phone is told not to shrink the page, where the page does not say so itself.
+
+    >>> framed(b"<head><meta name=viewport></head><body>x</body>", b"<link>", b"<aside>")
+    b'<head><meta name=viewport><link></head><body>x<aside></body>'
     """
     if head in page:
         head = b""
