@@ -58,7 +58,7 @@ def list_doubts(store: str) -> None:
 def end_doubt(name: str, happened: bool, store: str) -> None:
     """End the doubt about the submission whose name starts with NAME.
 
-    Names are listed by `seeother ledger doubts`.
+    Names are listed by `ledger doubts`.
     """
     with _opened(store) as opened:
         found = [one for one in doubts(opened) if one.is_meant_by(name)]
@@ -93,8 +93,9 @@ def check(store: str) -> None:
 @STORE
 def doctor(store: str) -> None:
     """Say what is wrong with a store, and what to do about it."""
+    typed = click.get_current_context().command_path.removeprefix("python -m ")
     with _opened(store) as opened:
-        findings = examine(opened)
+        findings = examine(opened, typed.removesuffix("doctor") + "ledger doubts")
     _report(findings)
 
 

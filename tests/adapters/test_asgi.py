@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from seeother.asgi import SeeOther
 from seeother.core.policy import Mode
-from seeother.testing.adapter import AdapterContract, ASGIClient, Stage
+from seeother.testing.adapter import ASGIClient, Stage, WrappingContract, ZeroCodeContract
 from seeother.testing.lint import ASGILint
 from tests.adapters.stages import ASGIStage
 
 
-class ASGIContract(AdapterContract):
+class ASGIContract(WrappingContract):
     """The adapter between two lints."""
 
     def client(self, stage: Stage) -> ASGIClient:
@@ -24,7 +24,7 @@ class TestJoined(ASGIContract):
     """Every promise in mode joined."""
 
 
-class TestSeparate(ASGIContract):
+class TestSeparate(ASGIContract, ZeroCodeContract):
     """Every promise in mode separate."""
 
     mode: ClassVar[Mode] = "separate"

@@ -387,7 +387,7 @@ def test_an_app_that_ends_too_early(what: str, raises: bool, method: str) -> Non
 
         server = Server(app, lint=False)
         ask = server.ask() if method == "GET" else server.post({"a": "1"})
-        streaming = "stream" in what or "large" in what
+        streaming = any(word in what for word in ("stream", "large", "head"))
         if raises:
             with pytest.raises(LookupError, match="in the middle"):
                 await ask
@@ -694,5 +694,31 @@ def test_starlette(tmp_path: Any) -> None:
         partial = await server.ask("GET", "/file", headers=((b"range", b"bytes=0-3"),))
         assert (head_of(partial)[0], body_of(partial)) == (206, PAGE[:4])
         assert ran == ["a=1", "background"]
+
+    run(test())
+
+
+@pytest.mark.parametrize("first", [b"", b"data: 1\n\n"], ids=["nothing yet", "one piece"])
+def test_a_stream_begins_before_its_first_byte(first: bytes) -> None:
+    """The head of a stream is sent when the app sends it, however long its next byte takes."""
+
+    async def test() -> None:
+        goes_on = asyncio.Event()
+
+        async def app(_scope: Any, receive: Any, send: Any) -> None:
+            await read(receive)
+            await send(start(200, [(b"content-type", b"text/event-stream")]))
+            await send(piece(first, more=True))
+            await goes_on.wait()
+            await send(piece(b"data: 2\n\n"))
+
+        server = Server(app)
+        asking = asyncio.ensure_future(server.ask())
+        while not server.told:  # noqa: ASYNC110 - no head, and `run` ends this
+            await asyncio.sleep(0)
+        assert head_of(server.told)[0] == 200
+        assert not asking.done()
+        goes_on.set()
+        assert body_of(await asking) == first + b"data: 2\n\n"
 
     run(test())

@@ -108,6 +108,7 @@ def test_a_doubt_is_listed_and_ended(app: Flask, answer: str, status: int) -> No
     assert "cannot tell" in client.post("/", data=sent).text
     listed = run(app, "ledger", "doubts")
     name = listed.output.split()[0]
+    assert "shop seeother ledger doubts" in run(app, "doctor").output  # the runner says app.name
     assert (listed.exit_code, "in doubt" in listed.output) == (1, True)
     assert run(app, "ledger", "resolve", name, answer).output == f"resolved {name}\n"
     assert run(app, "ledger", "doubts").exit_code == 0

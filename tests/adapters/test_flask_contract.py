@@ -11,7 +11,7 @@ from seeother.core.policy import Mode
 from seeother.core.values import Response
 from seeother.flask import SeeOther, visit_of
 from seeother.flask.extension import Machinery
-from seeother.testing.adapter import AdapterContract, Call, Stage, Streamed, WSGIClient
+from seeother.testing.adapter import Call, Stage, Streamed, WrappingContract, WSGIClient
 from seeother.testing.adapter.harness import board
 from seeother.testing.adapter.stage import Ask, fetch
 from seeother.testing.lint import WSGILint
@@ -51,7 +51,7 @@ def answer(made: Response | Streamed) -> FlaskResponse:
     return response
 
 
-class FlaskContract(AdapterContract):
+class FlaskContract(WrappingContract):
     """WSGI's lint outside; inside is Flask."""
 
     def client(self, stage: Stage) -> WSGIClient:

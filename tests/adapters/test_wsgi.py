@@ -11,7 +11,7 @@ import pytest
 
 from seeother.core.policy import Mode
 from seeother.errors import PolicyError
-from seeother.testing.adapter import AdapterContract, Browser, Stage, WSGIClient
+from seeother.testing.adapter import Browser, Stage, WrappingContract, WSGIClient, ZeroCodeContract
 from seeother.testing.adapter.browser import FORM, token
 from seeother.testing.adapter.stage import SECRET, Ask, fetch
 from seeother.testing.lint import WSGILint
@@ -19,7 +19,7 @@ from seeother.wsgi import App, SeeOther, Sent, once
 from tests.adapters.stages import WSGIStage
 
 
-class WSGIContract(AdapterContract):
+class WSGIContract(WrappingContract):
     """wsgiref's validator outside and inside."""
 
     def client(self, stage: Stage) -> WSGIClient:
@@ -34,7 +34,7 @@ class TestJoined(WSGIContract):
     """Every promise in mode joined."""
 
 
-class TestSeparate(WSGIContract):
+class TestSeparate(WSGIContract, ZeroCodeContract):
     """Every promise in mode separate."""
 
     mode: ClassVar[Mode] = "separate"

@@ -110,18 +110,22 @@ def _some(names: list[str]) -> str:
 # Is it kept well? ---------------------------------------------------------------------------
 
 
-def examine(store: SQLiteStore) -> tuple[Finding, ...]:
-    """What stands around the ledger: its files, their modes, the disk, the doubts."""
+def examine(store: SQLiteStore, listing: str = "seeother ledger doubts") -> tuple[Finding, ...]:
+    """What stands around the ledger: its files, their modes, the disk, the doubts.
+
+    `listing` is the command that names the doubts.
+    """
     with store.reading() as work:
         (journal,) = work.run("PRAGMA journal_mode").fetchone()
         hours = longest_retention(work.connection) / 3600
     free = os.statvfs(store.path.parent)
     room = free.f_bavail * free.f_frsize
     count = len(doubts(store))
-    see = "; see: seeother ledger doubts" if count else ""
+    see = f"; see: {listing}" if count else ""
+    advice = "" if journal == "wal" else "; who reads and who writes wait for each other: use wal"
     return (
         Finding(True, f"SQLite {sqlite3.sqlite_version}, rows are kept for {hours:.1f} h"),
-        Finding(journal == "wal", f"journal mode {journal}"),
+        Finding(not advice, f"journal mode {journal}{advice}"),
         *_modes(store.path),
         _key(store.path.with_suffix(".key")),
         Finding(room >= ENOUGH, f"{room >> 20} MiB free"),

@@ -145,7 +145,7 @@ def test_the_doctor_says_what_is_wrong(private: Path) -> None:
     looks = [line for line in found.out.splitlines() if line.startswith("LOOK")]
     assert (found.code, len(looks)) == (1, 4), found.out
     for line, word in zip(
-        looks, ("W003", "rows without", "chmod 600", "1 submissions"), strict=True
+        looks, ("W003", "rows without", "chmod 600", "manage.py seeother_doubts"), strict=True
     ):
         assert word in line
 
