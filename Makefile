@@ -6,7 +6,7 @@
 # make coverage  branches of core, drivers and stores: all of them, or it fails
 # make mutants   every small mistake in the modules that decide, tried     make mutants ARGS=token
 # make soak    crashes, races, floods, targets and schedules, for long
-# make upstream   test suites of other projects, with seeother in between: fetched, kept in .upstream
+# make upstream  other projects' test suites with seeother in between   make upstream ARGS="flask django"
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
 
@@ -17,10 +17,10 @@ N      ?= 3000
 SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants coverage mutants soak clean
+.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 8
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 9
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)

@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from .core.asked import NOTHING, apply, asked
 from .core.body import Body
 from .core.cookie import SetCookie
-from .core.values import Response
+from .core.mark import strip
+from .core.values import Request, Response
+from .visit import Visit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,18 +38,26 @@ class Incoming:
         self._pending: asyncio.Task[Message] | None = None
         self._ahead: list[Message] = []
 
-    async def form(self, body: Body) -> bytes:
-        """Read the whole body; the app gets it again as one message."""
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body.add(message.get("body", b""))
-            if not message.get("more_body", False):
-                break
-        whole = body.whole()
-        self._ahead.append({"type": "http.request", "body": whole, "more_body": False})
-        return whole
+    async def form(self, request: Request, most: int, version: str) -> bytes:
+        """Read the whole body; the app gets it again as one message. So it does what was too much.
+
+        `version` of HTTP: from 2 on the end of a body is known without a length. Raises ClientGone,
+        and what `Body` raises.
+        """
+        chunked = request.header(b"transfer-encoding") is not None
+        body = Body(request, most, framed=chunked or not version.startswith("1"))
+        more = True
+        try:
+            while more:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                more = message.get("more_body", False)
+                body.add(message.get("body", b""))
+            return body.whole()
+        finally:
+            again = {"type": "http.request", "body": body.so_far, "more_body": more}
+            self._ahead.append(again)
 
     async def next(self) -> Message:
         """The next message. A cancelled caller takes none with it; a disconnect stays."""
@@ -86,6 +97,17 @@ class Incoming:
         """Nobody asks any more."""
         if self._pending is not None:
             self._pending.cancel()
+
+
+def seen(sent: Iterable[tuple[bytes, bytes]], visit: Visit) -> list[tuple[bytes, bytes]]:
+    """The headers of a request as the app sees them (`core.asked`), with no mark in the Referer."""
+    changes = NOTHING if visit.off else asked(visit.greeting.request)
+    headers, policy = apply(changes, sent), visit.policy
+    for number, (name, value) in enumerate(headers):
+        if name == b"referer" and b"?" in value:
+            url = strip(value.decode("latin-1"), policy.mark, policy.ring)
+            headers[number] = name, url.encode("latin-1")
+    return headers
 
 
 class Outgoing:

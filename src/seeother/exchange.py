@@ -13,14 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send
-from .core.body import Body, is_form
+from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send, seen
+from .core.body import is_form
 from .core.entry import Greeting, greet
 from .core.flows import Answer
-from .core.mark import strip
 from .core.ops import Handle
 from .core.values import Handled, Request, Response
-from .errors import Refused, SeeOtherError
+from .errors import Refused, SeeOtherError, TooLarge
 from .hold import Hold
 from .log import EVENTS, request_line
 from .pages import error_page
@@ -86,7 +85,7 @@ class Exchange:
             await self._out.whole(error_page(greeting, debug=bool(policy.debug)))
             return greeting.reason
         visit = self._visit = Visit(greeting, policy, trusts_307=not is_form(greeting.request))
-        visit.said = self._outer.said
+        visit.said, visit.explicit = self._outer.said, self._outer.explicit
         try:
             await self._admit(visit)
             await self._converse(visit)
@@ -112,14 +111,16 @@ class Exchange:
 
     async def _admit(self, visit: Visit) -> None:
         """Read the form, if it is one, and name the submission."""
-        request, body = visit.greeting.request, None
+        request = visit.greeting.request
         if not visit.greeting.unsafe:
             return
-        if is_form(request):
-            chunked = request.header(b"transfer-encoding") is not None
-            framed = chunked or not str(self._scope.get("http_version", "1.1")).startswith("1")
-            body = await self._in.form(Body(request, visit.policy.max_body, framed=framed))
-        visit.submit(body)
+        try:
+            reads = is_form(request) and not visit.off
+            version, most = str(self._scope.get("http_version", "1.1")), visit.policy.max_body
+            visit.submit(await self._in.form(request, most, version) if reads else None)
+        except TooLarge as error:
+            visit.pass_unread(error)
+        self._outer.admitted(visit)
 
     # The conversation ------------------------------------------------------------------------
 
@@ -164,20 +165,11 @@ class Exchange:
         return {
             **self._scope,
             "extensions": offered,
-            "headers": self._unmarked(visit),
+            "headers": seen(self._scope["headers"], visit),
             "query_string": visit.greeting.request.query,
             "seeother": visit,
             "seeother.outer": self._outer,
         }
-
-    def _unmarked(self, visit: Visit) -> list[tuple[bytes, bytes]]:
-        """The headers as the app sees them: no mark of ours in the address of the last page."""
-        headers, policy = list(self._scope["headers"]), visit.policy
-        for number, (name, value) in enumerate(headers):
-            if name == b"referer" and b"?" in value:
-                url = strip(value.decode("latin-1"), policy.mark, policy.ring)
-                headers[number] = name, url.encode("latin-1")
-        return headers
 
     async def _hear(self) -> Message:
         """`receive` for the app; a submission hears of a disconnect after its answer only."""
@@ -194,10 +186,13 @@ class Exchange:
             head = Response(message["status"], headers)
             self._outer.learn(head)
             self._hold.start(head)
+            if self._hold.bare:  # a stream may wait long for its first byte; its head does not
+                self._go_on()
         elif message["type"] != "http.response.body":
             await self._say_more(message)
-        elif self._released.is_set():
+        elif self._ready.done():
             last = not message.get("more_body", False)
+            await self._released.wait()
             await self._out.piece(
                 self._hold.through(message.get("body", b""), last=last), last=last
             )

@@ -25,7 +25,15 @@ from .core.coding import CODED, Planting, Recoding, Untouched, coding_of, decode
 from .core.headers import switch
 from .core.values import Response
 
-__all__ = ["PAGE_BYTES", "SUBMISSION_BYTES", "Hold", "Planting", "can_plant", "is_html"]
+__all__ = [
+    "PAGE_BYTES",
+    "SUBMISSION_BYTES",
+    "Hold",
+    "Planting",
+    "can_plant",
+    "is_html",
+    "names_charset",
+]
 
 PAGE_BYTES: Final = 64 << 10
 SUBMISSION_BYTES: Final = 1 << 20
@@ -194,6 +202,11 @@ def is_html(head: Response) -> bool:
     """Is it a page?"""
     kind = next((v for k, v in head.headers if k == b"content-type"), b"")
     return kind.lower().startswith(HTML)
+
+
+def names_charset(head: Response) -> bool:
+    """Does the head say how the page is encoded?"""
+    return b"charset=" in next((v for k, v in head.headers if k == b"content-type"), b"").lower()
 
 
 def can_plant(head: Response) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .core.ops import Op, Reconcile, Report
 from .core.policy import Policy
@@ -22,10 +23,11 @@ from .core.principal import unreadable
 from .core.values import Response
 from .drive import Driver, Perform
 from .errors import PolicyError
-from .log import EVENTS
+from .log import EVENTS, clean
 from .stores import Store, open_store
 from .stores.sqlite import SQLiteStore, create_folder
 from .stores.workstore import WorkStore
+from .visit_start import Start
 
 DEFAULT_STORE: Final = "sqlite:///seeother.db"
 SECRET_BYTES: Final = 32
@@ -50,12 +52,16 @@ def prepared(policy: Policy) -> tuple[Policy, Store]:
 class Middleware:
     """What stands around an app, whatever its protocol: a driver, a policy and a store.
 
-    Nothing is read or opened before the first request.
+    Nothing is read or opened before the first request. `explicit`: the app inside knows of it, and
+    relies on what the visit says of its form.
     """
+
+    explicit: ClassVar[bool] = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.driver = Driver()
         self.said: set[bytes] = set()  # the app's cookies that no script may read
+        self.unread: Counter[str] = Counter()  # forms that passed, by the reason
         self._given = Policy.of(settings)
         if self._given.mode == "hooked":
             raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
@@ -69,6 +75,22 @@ class Middleware:
         lines = head.all(b"set-cookie")
         if lines and len(self.said) < MOST_NAMES:
             self.said |= unreadable(lines)
+
+    def admitted(self, visit: Start) -> None:
+        """Count a form that passes unread (`Visit.pass_unread`); each reason is said once."""
+        error = visit.unread
+        if error is None or visit.entry is not None:
+            return
+        self.unread[error.reason] += 1
+        if self.unread[error.reason] == 1:
+            request = visit.greeting.request
+            where = clean(request.root + request.path)
+            EVENTS.warning(
+                "unprotected: a form for %s cannot be read and passes (%s: %s); this is said once",
+                where,
+                error.reason,
+                error.detail,
+            )
 
     @property
     def policy(self) -> Policy:

@@ -20,13 +20,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from . import pages
+from .core.again import SECONDS as COOKIES_SECONDS
+from .core.cookie import SetCookie
 from .core.entry import COOKIE_BYTES, ECHO_JOINT, Greeting
 from .core.flows import Answer, page, submission
 from .core.headers import is_shared, redirect
-from .core.html import FormTag, Page, Planter
+from .core.html import FormTag, Page, Planter, Unlabelled
 from .core.mark import add, sign
 from .core.ops import Flow, Opened, Taken
 from .core.policy import Policy
+from .core.principal import signs_out
 from .core.record import unpack_draft
 from .core.seal import can_seal, unseal
 from .core.session import Session, dump_json
@@ -36,7 +39,7 @@ from .core.token import EDITS, FIELD, OnEdit, mint
 from .core.values import Draft, Flash, Handled, KeptPage, Response
 from .core.waiting import cut_wait
 from .errors import Refused, SeeOtherError
-from .hold import Hold, can_plant, is_html
+from .hold import Hold, can_plant, is_html, names_charset
 from .visit_answers import refusal, resend, watch
 from .visit_end import NOTHING
 from .visit_start import Start
@@ -105,8 +108,26 @@ class Visit(Start):
         if page is None:
             hold.plant()
             self._foresee(hold)
-            return self.handled(hold.head)
-        return replace(self.handled(hold.head), page=KeptPage(page, self.said))
+        handled = self.handled(hold.head)
+        if self._signs_out(hold.head):
+            handled = replace(handled, cookies=(*handled.cookies, self._parting()))
+        return handled if page is None else replace(handled, page=KeptPage(page, self.said))
+
+    def _signs_out(self, head: Response) -> bool:
+        """Does an app that knows nothing of us end its session, as far as can be seen?"""
+        greeting, lines = self.greeting, head.all(b"set-cookie")
+        outside = self.policy.mode in (None, "separate") and self.settled is None
+        known = greeting.visitor is not None and greeting.sid is None
+        return bool(lines) and outside and known and signs_out(greeting, lines, self.said)
+
+    def _parting(self) -> SetCookie:
+        """The id of no session. Whoever carries it is not the sender that he was before.
+
+        So a form of before the sign-out that is sent again brings no cookies back (`core.again`),
+        for as long as those are kept.
+        """
+        name, none = self.greeting.names.session, self.greeting.request.entropy(COOKIE_BYTES)
+        return self._cookie(name, none, COOKIES_SECONDS)
 
     def _foresee(self, hold: Hold) -> None:
         """Decide about a page whose end is not seen: there may be forms in what comes.
@@ -188,12 +209,6 @@ class Visit(Start):
         """The user's id, where an adapter knows it; None where it does not, or nobody is there."""
         return None
 
-    @property
-    def sender(self) -> str:
-        """What the request as it came says of who sent it: the headers' principal, the session."""
-        sid = self.greeting.sid
-        return f"{self.greeting.principal} {sid.hex() if sid is not None else ''}"
-
     def renew(self) -> None:
         """Somebody else is at this browser from now on: what waits for the old one waits no more.
 
@@ -244,7 +259,8 @@ class Visit(Start):
             return None
         query = request.query.decode("latin-1")
         here = Page(request.origin, request.root + request.path, query, self.policy.mark)
-        return Planter(self._planted, page=here)
+        kind = Planter if names_charset(head) else Unlabelled
+        return kind(self._planted, page=here)
 
     def _planted(self, form: FormTag) -> bytes | None:
         edit = form.edit if form.edit in EDITS else None

@@ -34,6 +34,13 @@ class Start(Ending):
         super().__init__(greeting, policy, trusts_307=trusts_307)
         self._form = NO_FORM
         self.unread: Refused | None = None
+        self.explicit = True
+
+    @property
+    def sender(self) -> str:
+        """What the request as it came says of who sent it: the headers' principal, the session."""
+        sid = self.greeting.sid
+        return f"{self.greeting.principal} {sid.hex() if sid is not None else ''}"
 
     def submit(self, body: bytes | None) -> None:
         """Read the form (None: the body is none) and name the submission.
@@ -92,7 +99,7 @@ class Start(Ending):
     @property
     def zero_code(self) -> bool:
         """Does the adapter claim by itself, around an app that knows nothing of it?"""
-        return self.policy.mode in (None, "separate")
+        return not self.explicit and self.policy.mode in (None, "separate")
 
     @property
     def off(self) -> bool:
@@ -104,4 +111,4 @@ class Start(Ending):
     def claims(self) -> bool:
         """Does the adapter claim this request itself (separate)? Only forms submit anything."""
         form = self.entry is not None and is_form(self.greeting.request)
-        return form and self.zero_code
+        return form and self.policy.mode in (None, "separate")

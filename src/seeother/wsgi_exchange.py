@@ -12,10 +12,11 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from http import HTTPStatus
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from .core.asked import NOTHING, asked
 from .core.body import Body, is_form
 from .core.cookie import SetCookie
 from .core.entry import greet
@@ -24,7 +25,7 @@ from .core.mark import strip
 from .core.ops import Handle
 from .core.policy import Policy
 from .core.values import Handled, Request, Response
-from .errors import Refused, SeeOtherError
+from .errors import Refused, SeeOtherError, TooLarge
 from .hold import Hold
 from .log import request_line
 from .pages import error_page
@@ -76,10 +77,10 @@ class Exchange:
             page = error_page(error, debug=bool(policy.debug))
             return error.reason, page, self._reply(page)
         visit = self._visit = self._outer.visit(greeting)
-        visit.said = self._outer.said
+        visit.said, visit.explicit = self._outer.said, self._outer.explicit
         try:
             if greeting.unsafe:
-                visit.submit(self._read(request, policy) if is_form(request) else None)
+                self._admit(visit)
             self._hold = Hold(visit.planter, everything=visit.claims)
             perform = performing(self._outer.store.perform, policy)
             answer = self._outer.driver.run(visit.flow(), perform, self._handle)
@@ -94,17 +95,31 @@ class Exchange:
             self._close()
             raise
 
-    def _read(self, request: Request, policy: Policy) -> bytes:
-        """The whole form; the app gets it again."""
+    def _admit(self, visit: Visit) -> None:
+        """Read the form, if it is one, and name the submission."""
+        request = visit.greeting.request
+        try:
+            reads = is_form(request) and not visit.off
+            visit.submit(self._form(request, visit.policy) if reads else None)
+        except TooLarge as error:
+            visit.pass_unread(error)
+        self._outer.admitted(visit)
+
+    def _form(self, request: Request, policy: Policy) -> bytes:
+        """The whole form; the app gets it again. So it does what was too much, and the rest."""
         terminated = bool(self._environ.get("wsgi.input_terminated"))
         body = Body(request, policy.max_body, framed=terminated)
         stream, left = self._environ["wsgi.input"], body.expected
-        while left is None or left > 0:
-            chunk = stream.read(CHUNK if left is None else min(CHUNK, left))
-            if not chunk:
-                break
-            body.add(chunk)
-            left = None if left is None else left - len(chunk)
+        try:
+            while left is None or left > 0:
+                chunk = stream.read(CHUNK if left is None else min(CHUNK, left))
+                if not chunk:
+                    break
+                body.add(chunk)
+                left = None if left is None else left - len(chunk)
+        except TooLarge:
+            self._environ["wsgi.input"] = BufferedReader(Again(body.so_far, stream), CHUNK)
+            raise
         whole = body.whole()
         self._environ["wsgi.input"] = BytesIO(whole)
         self._environ["CONTENT_LENGTH"] = str(len(whole))
@@ -143,6 +158,12 @@ class Exchange:
                     environ[name] = f"{path}?{query}" if query else path
         if REFERER in environ:
             environ[REFERER] = strip(environ[REFERER], visit.policy.mark, visit.policy.ring)
+        changes = NOTHING if visit.off else asked(visit.greeting.request)
+        for header, said in changes.items():
+            key = f"HTTP_{header.decode('ascii').replace('-', '_').upper()}"
+            environ.pop(key, None)
+            if said is not None:
+                environ[key] = said.decode("latin-1")
         environ[KEY] = visit
         environ[f"{KEY}.outer"] = self._outer
         return environ
@@ -221,6 +242,25 @@ class Exchange:
             close()
 
     close = _close
+
+
+class Again(RawIOBase):
+    """A body of which the beginning was read: that once more, then the rest as it comes."""
+
+    def __init__(self, start: bytes, stream: Any) -> None:
+        super().__init__()
+        self._start, self._stream = memoryview(start), stream
+
+    def readable(self) -> bool:
+        """It is there to be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as much as fits."""
+        piece, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
+        piece = piece or self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 class Rest:

@@ -256,7 +256,7 @@ LIST = Response(200, ((b"content-type", b"text/html"),), b"<p>Found 3.")
 def kept_at(url: str = "/list", **more: Any) -> tuple[Greeting, Opened]:
     """A GET of a page that was kept, and what a store has of it."""
     entry = entered(url=url)
-    handled = Handled(LIST, page=KeptPage(LIST, {}))
+    handled = Handled(LIST, page=KeptPage(LIST, frozenset()))
     receipt = record(entry, handled, judge_answer(handled), POLICY).receipt
     assert receipt is not None and receipt.draft
     request = arrived("GET", f"{url}?so={sign(POLICY.ring, receipt.id)}", **more)

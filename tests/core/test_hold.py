@@ -1,5 +1,7 @@
 """Holding an answer back: as much as is needed to decide about its head, and no byte lost."""
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +110,67 @@ def test_a_submission_is_held_as_the_app_made_it() -> None:
     assert hold.release() == b"baabc!"
 
 
+def test_a_compressed_submission_is_kept_as_text() -> None:
+    """What is kept of a compressed page is the page; what cannot be decoded is none."""
+    coded: Headers = (*HTML, (b"content-encoding", b"gzip"))
+    for body, page in (
+        (gzip.compress(b"bab"), Response(200, HTML, b"bab")),
+        (gzip.compress(b"bab")[:-3], None),
+        (gzip.compress(bytes(SUBMISSION_BYTES + 1)), None),
+    ):
+        hold = held(Response(200, coded), everything=True, plants=True)
+        hold.add(body[:9], last=False)
+        assert hold.page() is None
+        hold.add(body[9:], last=True)
+        assert (hold.kept_head, hold.page()) == (Response(200, HTML), page)
+        assert hold.head == Response(200, coded)
+
+
+def test_a_compressed_submission_that_is_not_kept_is_planted() -> None:
+    """As any other page: the planted text, in the coding that it came in, and its true length."""
+    body = gzip.compress(b"bab")
+    coded = (*HTML, (b"content-encoding", b"gzip"), (b"content-length", b"%d" % len(body)))
+    hold = held(Response(200, coded), everything=True, plants=True)
+    hold.add(body, last=True)
+    hold.plant()
+    head = hold.fitted(Response(200, coded))
+    out = hold.release()
+    assert gzip.decompress(out) == b"baab!"
+    assert head.header(b"content-length") == str(len(out))
+    assert head.header(b"content-encoding") == "gzip"
+
+
+def test_an_answer_that_is_switched_off() -> None:
+    """`SeeOther: off` goes no further, and there is nothing to plant and nothing to keep."""
+    off = (b"seeother", b"off")
+    for headers in (HTML, (*HTML, (b"content-encoding", b"gzip")), TEXT):
+        hold = held(Response(200, (off, *headers)), everything=True, plants=True)
+        hold.add(b"bab", last=True)
+        assert (hold.head, hold.kept_head, hold.page()) == (Response(200, headers), None, None)
+        hold.plant()
+        assert (hold.release(), hold.unseen) == (b"bab", False)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_page_whose_end_is_not_seen(coded: bool) -> None:
+    """Complete, nothing is unseen; else there may be a form in what comes, unless it is left."""
+    headers = (*HTML, (b"content-encoding", b"gzip")) if coded else HTML
+    text = b"bcd" * PAGE_BYTES
+    body = gzip.compress(text) if coded else text
+    for last in (True, False):
+        hold = held(Response(200, headers), plants=True)
+        hold.add(body[:-20], last=False)
+        assert hold.unseen
+        if last:
+            hold.add(body[-20:], last=True)
+            assert not hold.unseen
+        else:
+            hold.leave()
+            out = hold.release() + hold.through(body[-20:], last=True)
+            found = gzip.decompress(out) if coded else out
+            assert (found.count(b"!"), found.replace(b"!", b"")) == (1, text)
+
+
 @given(
     st.lists(st.binary(max_size=PAGE_BYTES // 3), max_size=12),
     st.booleans(),
@@ -183,6 +246,12 @@ def test_what_may_be_planted(status: int, headers: Headers, allowed: bool) -> No
         (b"text/html; charset=UTF-8", True),
         (b"Text/HTML; Charset=windows-1252", True),
         (b"text/html; charset=utf-16", False),
+        (b"text/html; charset=utf-32be", False),
+        (b"text/html; charset=hz-gb-2312", False),
+        (b"text/html; charset=shift_jis", True),
+        (b"text/html; charset=gbk", True),
+        (b"text/html; charset=big5", True),
+        (b"text/html; charset=euc-jp", True),
         (b'text/html;charset="UTF-16LE"', False),
         (b"text/html; a=b; charset=iso-2022-jp", False),
         (b"text/html; charset=utf-7", False),

@@ -14,6 +14,7 @@ from ada_url import URL
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from seeother.core import target
 from seeother.core.target import GRAMMAR, LONGEST, clean_location, safe_target, same_url
 from seeother.errors import UnsafeTarget
 
@@ -254,6 +255,34 @@ def test_unreachable(raw: str, base: str, hosts: tuple[str, ...], rule: str) -> 
     assert refusal(raw, base, hosts).startswith(rule)
 
 
+@pytest.mark.parametrize(
+    ("raw", "base", "detail"),
+    [
+        ("//x", PAGE, "no second slash at the beginning of the path: '//' at 0"),
+        ("/a\u200b", PAGE, "no invisible or unassigned character: '\\u200b'"),
+        ("http://app.example/", PAGE, "no downgrade from https to http"),
+        (
+            "https://a.example:0443/?secret",
+            PAGE,
+            "host is an ASCII name with a canonical port: 'a.example:0443'",
+        ),
+        (
+            "https://a.example/?secret",
+            PAGE,
+            "same origin or a listed host on its default port: 'https://a.example'",
+        ),
+        (
+            "https://a.example/",
+            "/form",
+            "an absolute target needs an absolute http or https base to stand on",
+        ),
+    ],
+)
+def test_the_reason_is_told_and_no_more(raw: str, base: str, detail: str) -> None:
+    """What broke the rule and where; nothing of a query gets into a log."""
+    assert refusal(raw, base) == detail
+
+
 # --- against the judge ---------------------------------------------------------------------------
 
 PIECES = (
@@ -326,6 +355,26 @@ def test_clean_location_refuses(char: str) -> None:
             clean_location(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        ("/a\nb", "no control character in a header: '\\n' at 2"),
+        ("/a\ud800b", "no lone surrogate: '\\ud800' at 2"),
+    ],
+)
+def test_clean_location_tells_the_reason(value: str, detail: str) -> None:
+    """As `safe_target` does."""
+    with pytest.raises(UnsafeTarget) as caught:
+        clean_location(value)
+    assert caught.value.detail == detail
+
+
+def test_what_is_offered() -> None:
+    """The names that other modules may use, and no other."""
+    offered = {"GRAMMAR", "LONGEST", "clean_location", "safe_target", "same_url"}
+    assert set(target.__all__) == offered
+
+
 @given(ANYTHING)
 def test_clean_location_is_one_line(value: str) -> None:
     """Whatever comes out is ASCII on one line, means the same and needs no more cleaning."""
@@ -365,6 +414,8 @@ def test_clean_location_is_one_line(value: str) -> None:
         ("https://u@app.example/", "https://app.example/", False),
         ("/list", "/list", False),
         ("list", "https://app.example/list", False),
+        ("https://app.example", "https://app.example/list", False),
+        ("https://app.example?a=1", "https://app.example/list?a=1", False),
     ],
 )
 def test_same_url(location: str, base: str, *, same: bool) -> None:

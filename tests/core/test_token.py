@@ -2,6 +2,7 @@
 
 import string
 from itertools import count, product
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from seeother.core.fingerprint import WHOLE as ONE_ROW
 from seeother.core.fingerprint import echo_digest, fingerprint, session_id, variant, visitor_id
 from seeother.core.keys import Keyring, decode, encode
 from seeother.core.mark import sign
-from seeother.core.token import EDITS, HEAD, WHOLE, OnEdit, Token, mint, verify
+from seeother.core.token import EDITS, FIELD, HEAD, WHOLE, OnEdit, Token, mint, verify
 from seeother.errors import BadToken, StaleToken
 
 NEW, OLD = b"n" * 32, b"o" * 32
@@ -157,7 +158,7 @@ def test_unknown_versions_and_flags(flags: int) -> None:
     key = RING.current
     head = HEAD.pack(flags, key.kid, NOW, NONCE)
     t2 = key.visitor_tag(head + VISITOR)
-    with pytest.raises(BadToken, match="version"):
+    with pytest.raises(BadToken, match=r"^a version or a flag that this release does not know$"):
         read(encode(WHOLE.pack(head, key.form_tag(head + t2), t2)))
 
 
@@ -197,8 +198,65 @@ def test_another_visitor(visitor: bytes | None) -> None:
 @pytest.mark.parametrize("size", [0, 15, 17])
 def test_a_nonce_has_16_bytes(size: int) -> None:
     """A token that could be guessed more easily cannot be made."""
-    with pytest.raises(ValueError, match="16 bytes"):
+    with pytest.raises(ValueError, match=f"^a nonce has 16 bytes, not {size}$"):
         made(nonce=b"n" * size)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "detail"),
+    [
+        ("", NOW, "not 56 canonical base64url characters"),
+        (
+            made(Keyring.make([OLD], "app")),
+            NOW,
+            "the first tag is wrong: forged, or made for another form, app or secret",
+        ),
+        (made(), NOW - 400.4, "issued 400 s in the future"),
+        (made(), NOW + 90_000.4, "issued 90000 s ago, max_age is 86400 s"),
+    ],
+    ids=["no token", "forged", "future", "old"],
+)
+def test_an_operator_learns_why(text: str, now: float, detail: str) -> None:
+    """What the log says of a refused token: which rule, and by how much."""
+    with pytest.raises((BadToken, StaleToken)) as caught:
+        read(text, now=now)
+    assert caught.value.detail == detail
+
+
+# --- what may not change from release to release --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "EDplU_EATk5OTk5OTk5OTk5OTk5OThUjU1msvhdfk15Mn6cOAR0ifUBT"),
+        (
+            {"on_edit": "confirm", "unbound": True},
+            "GTplU_EATk5OTk5OTk5OTk5OTk5OToas2k-bMMjw6D7foP-iJ_LlAT6D",
+        ),
+        (
+            {"on_edit": "refuse", "had_headers": True, "scope": "/buy"},
+            "FjplU_EATk5OTk5OTk5OTk5OTk5OTn9pjKB-v9ggNGsw1ZZlqR5E0F36",
+        ),
+    ],
+)
+def test_tokens_outlive_a_release(changes: dict[str, Any], text: str) -> None:
+    """A page that was open during the update sends the token of the release before."""
+    assert made(**changes) == text
+    assert read(text, scope=changes.get("scope", "")).nonce == NONCE
+
+
+def test_rows_outlive_a_release() -> None:
+    """A token finds the row that the release before made for it."""
+    assert read(made()).ledger_id("app").hex() == "6553f10092235f9185cd42a65c5484dc"
+
+
+def test_what_is_said_by_saying_nothing() -> None:
+    """A plain token: any path, edits are new submissions, bound to a visitor, no headers seen."""
+    token = verify(RING, made(), now=NOW, max_age=DAY)
+    assert (token.on_edit, token.unbound, token.had_headers) == ("new", False, False)
+    assert get_args(OnEdit) == EDITS == ("new", "confirm", "refuse")
+    assert FIELD == "so_token"
 
 
 # --- rotation -------------------------------------------------------------------------------------

@@ -71,14 +71,22 @@ def test_a_missing_field(learner: Learner) -> None:
     assert said(learner.landing(answer)) == ["Please type a whole number"]
 
 
-def test_the_form_class_refuses(learner: Learner) -> None:
+@pytest.mark.parametrize("guess", ["forty-two", "4.2", "<b>"])
+def test_the_form_class_refuses(learner: Learner, guess: str) -> None:
     """The form class: the page again, what was typed is in it, the error beside the field."""
-    answer = learner.type_in(BY_CLASS, guess="forty-two")
+    answer = learner.type_in(BY_CLASS, guess=guess)
     page = learner.landing(answer)
     assert answer.status_code == 200
     assert page.alerts == ["Please type a whole number"]
-    assert attribute(page, 'input[name="guess"]', "value") == "forty-two"
+    assert attribute(page, 'input[name="guess"]', "value") == guess
     assert attribute(page, 'input[name="guess"]', "aria-invalid") == "true"
+    assert learner.effects == 0
+
+
+def test_the_form_class_refuses_nothing(learner: Learner) -> None:
+    """An empty field is a different mistake, and the form class knows the words for it."""
+    page = learner.landing(learner.type_in(BY_CLASS, guess=""))
+    assert page.alerts == ["This field is required."]
     assert learner.effects == 0
 
 

@@ -42,7 +42,7 @@ def test_navigation(learner: Learner, path: str) -> None:
 def test_by_address_bar_and_link(learner: Learner) -> None:
     """Typing the address and following a link are GET."""
     assert said(learner.open("third")) == [BY_GET]
-    (link,) = [a for a in learner.open("first").tree.css("nav a") if a.text() == "Third page"]
+    (link,) = [a for a in learner.open("first").tree.css("nav a") if a.text() == "Third"]
     page = learner.get(str(link.attributes["href"]), site="same-origin")
     assert said(page) == [BY_GET] and page.alerts == []
     assert learner.effects == 0
@@ -138,3 +138,4 @@ def test_the_questions(learner: Learner) -> None:
     assert page.texts(".answer") == [one.answer for one in asked]
     assert page.texts("textarea") == typed
     assert learner.open("questions").texts("textarea") == typed
+    assert learner.effects == 1

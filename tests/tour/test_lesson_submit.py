@@ -98,13 +98,30 @@ def test_a_missing_field_by_get(learner: Learner) -> None:
 def test_forget_me(learner: Learner) -> None:
     """A POST clears the session; a GET of its address changes nothing."""
     page = learner.landing(learner.type_in(username="Ann"))
-    assert learner.open("submit/forget").status == 405
+    asked = learner.open("submit/forget")
+    assert (asked.status, asked.texts("h1")) == (200, ["Forget Ann?"])
     assert said(learner.open("thankyou")) == ["Username: Ann"]
+    assert learner.effects == 1
     answer = learner.send_form(learner.fill(page))
     assert answer.status_code == STATUS[learner.arm]
     assert location(answer) == learner.path("submit")
     assert said(learner.landing(answer)) == []
     assert said(learner.open("thankyou")) == []
+    assert learner.effects == 2
+
+
+def test_nobody_to_forget(learner: Learner) -> None:
+    """The same address without a session is a page that leads back, and offers no button."""
+    page = learner.open("submit/forget")
+    assert (page.status, page.texts("h1")) == (200, ["Nobody to forget"])
+    assert page.tree.css("main form") == []
+    assert page.tree.css(f'a[href="{learner.path("submit")}"]')
+
+
+def test_a_form_without_the_field(learner: Learner) -> None:
+    """The page has such a form, so that a person can see the 400 page."""
+    page = learner.open()
+    assert [len(f.css("[name=username]")) for f in page.tree.css('form[method="post"]')] == [1, 0]
 
 
 def test_sessions_are_apart(site: Site, learner: Learner) -> None:

@@ -77,9 +77,9 @@ def test_the_views_are_the_same_code(one: Lesson, arm: str) -> None:
 
 @EACH
 def test_a_minute_of_reading(one: Lesson) -> None:
-    """A lesson's file has at most 65 lines that say something, none wider than 100 characters."""
+    """A lesson's file has at most 67 lines that say something, none wider than 100 characters."""
     lines = [line for line in file_of(one).splitlines() if line.strip()]
-    assert len(lines) <= 65
+    assert len(lines) <= 67
     assert max(map(len, lines)) <= 100
 
 

@@ -30,6 +30,7 @@ CYCLE: Final = (
 )
 WRAPPER: Final = "asks for a private attribute of the body's wrapper; the app gets the body itself"
 TOLD: Final = "asks for the disconnect before the answer has left"
+CODINGS: Final = "lists all headers; codings of a page that cannot be planted are not asked for"
 EMPTY: Final = "counts empty pieces of a body; they are not passed on"
 DISORDER: Final = (
     "its app breaks the order of ASGI's messages, and seeother says so first, or mends it"
@@ -67,6 +68,7 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "tests/test_lint.py::TestInputWrapper::test_readlines": WRAPPER,
     },
     "starlette-asgi": {
+        "tests/test_requests.py::test_request_headers[asyncio]": CODINGS,
         "tests/test_requests.py::test_request_is_disconnected[asyncio]": TOLD,
         "tests/test_testclient.py::test_streaming_response_skips_empty_*[asyncio-GET-]": EMPTY,
         "tests/test_testclient.py::test_invalid_trailer_sequence[asyncio-messages0-*": DISORDER,

@@ -91,16 +91,16 @@ class Suite:
 
 
 SUITES: Final = (
-    Suite("flask-app", FLASK, "wrap_flask", "every app has SeeOther(app)", 480, 500),
+    Suite("flask-app", FLASK, "wrap_flask", "every app has SeeOther(app)", 480, 480),
     Suite(
         "flask-session",
         FLASK,
         "wrap_flask_session",
         "SeeOtherSessionInterface() alone",
         480,
-        500,
+        400,
     ),
-    Suite("flask-wsgi", FLASK, "wrap_werkzeug", "behind seeother.wsgi", 480, 500),
+    Suite("flask-wsgi", FLASK, "wrap_werkzeug", "behind seeother.wsgi", 480, 430),
     Suite("werkzeug-wsgi", WERKZEUG, "wrap_werkzeug", "behind seeother.wsgi", 970, 90),
     Suite("webtest-wsgi", WEBTEST, "wrap_webtest", "behind seeother.wsgi", 205, 150),
     Suite("starlette-asgi", STARLETTE, "wrap_starlette", "behind seeother.asgi", 770, 500),

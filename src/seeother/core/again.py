@@ -9,7 +9,12 @@ outcome and given again with a replay, but only (security rule 5)
   nobody was: as the requests came, for both halves of a double-clicked sign-in come without one;
 * within two minutes;
 * to a browser whose cookies of these names stand as they did at the first time, so that nothing
-  newer is rolled back, and a sign-out since then stays one.
+  newer is rolled back.
+
+A sign-out stays one. Where an adapter hears of it there is another visitor. Where an app knows
+nothing of us its answer ends its session's cookie, and then the browser may look as it did before
+the sign-in; so that answer also names a session of ours that does not exist, for two minutes
+(`seeother.visit`), and the sender is another one.
 """
 
 from __future__ import annotations

@@ -13,19 +13,19 @@ and the old token comes back (security rule 20); or it sends a part, into which 
 Images, styles, scripts and downloads keep all of theirs, and so do scripts that fetch data.
 
 Who is asking is told by Sec-Fetch-Dest, and where a browser does not send it, or says `empty` as
-for `fetch()`, by Accept: navigations name `text/html` there. Scripts that swap parts of a page (htmx)
-say `*/*`, so these may be sent a page, too; they only lose br and zstd.
+for `fetch()`, by Accept: navigations name `text/html` there. Scripts that swap parts of a page
+(htmx) say `*/*`, so these may be sent a page, too; they only lose br and zstd.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from .coding import CODINGS
-from .values import Headers, Request
+from .values import Request
 
 CODING: Final = b"accept-encoding"
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range", b"range"})
@@ -68,14 +68,14 @@ def asked(request: Request) -> Changes:
     return changes
 
 
-def apply(changes: Changes, headers: Headers) -> Headers:
+def apply(changes: Changes, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Headers with these changes.
 
     >>> apply({b"range": None, b"a": b"2"}, ((b"range", b"bytes=0-"), (b"a", b"1"), (b"b", b"1")))
-    ((b'b', b'1'), (b'a', b'2'))
+    [(b'b', b'1'), (b'a', b'2')]
     """
-    kept = tuple(pair for pair in headers if pair[0] not in changes)
-    return (*kept, *((name, value) for name, value in changes.items() if value is not None))
+    kept = [pair for pair in headers if pair[0] not in changes]
+    return kept + [(name, value) for name, value in changes.items() if value is not None]
 
 
 @lru_cache(maxsize=64)  # browsers have few of them
@@ -89,7 +89,7 @@ def undoable(value: bytes) -> bytes:
     >>> undoable(b"br"), undoable(b"*"), undoable(b"br, identity;q=0")
     (b'identity', b'gzip, deflate', b'br, identity;q=0')
     """
-    listed = {}
+    listed: dict[bytes, bytes] = {}
     for member in value.split(b","):
         name, _, weight = member.partition(b";")
         if name.strip():

@@ -44,6 +44,11 @@ class Body:
         if len(self._data) > self._most:
             raise TooLarge(f"more than {self._most} bytes")
 
+    @property
+    def so_far(self) -> bytes:
+        """What was added, also where that is too much."""
+        return bytes(self._data)
+
     def whole(self) -> bytes:
         """All of it. Raises BadForm if it is not as long as it said."""
         if self.expected is not None and len(self._data) != self.expected:

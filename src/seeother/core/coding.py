@@ -244,7 +244,7 @@ class Recoding:
         """Everything that was held back; from now on nothing is. `last`: it is all of the page."""
         held, self._raw = self._raw, []
         if self._state is State.HELD:
-            self._state = State.CODING if self._text else State.AS_IS
+            self._state = State.CODING if any(held) else State.AS_IS
             self._compress(b"".join(self._planted))
             self._text, self._planted = [], []
             self._rest(last=last)

@@ -34,7 +34,7 @@ from typing import Final
 from .action import Page
 from .planting import HOLD, FormTag, Known, Piece, Plantable, Walk, filled
 
-__all__ = ["HOLD", "UNREAD", "FormTag", "Page", "Plantable", "Planter", "plant"]
+__all__ = ["HOLD", "UNREAD", "FormTag", "Page", "Plantable", "Planter", "Unlabelled", "plant"]
 
 UNREAD: Final = 1 << 20  # bytes that are kept to be read later at most
 HEADS: Final = 32  # pages whose beginning is remembered
@@ -42,6 +42,7 @@ HEAD_BYTES: Final = 1 << 14
 
 _FORM: Final = re.compile(rb"<form[\t\n\f\r />]", re.IGNORECASE)
 _FORM_END: Final = b"</form>"
+_ESCAPE: Final = b"\x1b"
 # What may become the start of a form when more bytes come.
 _CUT_OFF: Final = re.compile(rb"<(?:f(?:o(?:r(?:m)?)?)?)?\Z", re.IGNORECASE)
 # What may be a form, or tell about forms that stand before it.
@@ -87,6 +88,13 @@ class Planter:
         """End the page; returns the bytes that were held back."""
         return self._tail if self._walk.settled else self._read(b"", final=True)
 
+    def give_up(self) -> bytes:
+        """End it here: nobody can read on. A form that is open is left alone."""
+        if self._walk.settled:
+            return self._tail
+        self._walk.give_up()
+        return self._read(b"", final=True)
+
     def _begin(self, head: bytes) -> bytes:
         """Plant into everything up to the last form, from memory if it is the page's beginning."""
         first = not (self._fed or self._unread or self._known_head)
@@ -122,6 +130,35 @@ class Planter:
         known = min(self._sent, len(ready))
         self._sent -= known
         return ready[known:]
+
+
+class Unlabelled(Planter):
+    """Plants into a page of which the head does not say how it is encoded.
+
+    It may be ISO-2022-JP: its `<meta>` says so, or a browser guesses it. There the bytes of `<form`
+    are other characters after an escape, and the page is left alone from the first one on.
+
+    >>> planter = Unlabelled(b"!")
+    >>> planter.feed(b"<form method=post></form> \x1b$B<form method=post></form>")
+    b'<form method=post>!</form> \x1b$B<form method=post></form>'
+    """
+
+    _lost = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a chunk; see `Planter.feed`."""
+        if self._lost:
+            return data
+        before, escape, after = data.partition(_ESCAPE)
+        if not escape:
+            return super().feed(data)
+        ready = super().feed(before) + self.give_up()
+        self._lost = True
+        return ready + escape + after
+
+    def close(self) -> bytes:
+        """End the page; see `Planter.close`."""
+        return b"" if self._lost else super().close()
 
 
 @lru_cache(maxsize=HEADS)

@@ -38,6 +38,7 @@ SESSION_LIKE: Final = re.compile(
 # Against forgery, and two kinds of statistics that call what they count a session.
 NOBODY: Final = re.compile(rb"[cx]srf|\A_hj|\Aintercom-", re.IGNORECASE)
 MONTHS: Final = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
+EMPTY: Final = (b"", b'""')
 _DATE: Final = re.compile(rb"(\d{1,2})[ -]([a-z]{3})[ -](\d{4}|\d{2}) +(\d\d):(\d\d):(\d\d)")
 _SECONDS: Final = re.compile(rb"-?\d+")
 
@@ -65,7 +66,7 @@ def telling(greeting: Greeting, lines: Iterable[bytes], known: Set[bytes]) -> li
     `known` are those that the app's answers so far kept from scripts (`unreadable`).
     """
     read = list(lines)
-    names, kept = greeting.names, known | unreadable(read)
+    names, kept = greeting.names, {*known, *unreadable(read)}
     ours = {name.encode() for name in (names.visitor, names.session, names.hint)}
     found = {*sent_names(_sent(greeting)), *(_read(line).name for line in read)} - ours
     return sorted(
@@ -84,6 +85,16 @@ def principal(greeting: Greeting, names: Sequence[bytes], lines: Iterable[bytes]
             values[line.name] = None if _ended(line, request.now) else line.value
     parts = [b"-" if value is None else b"=" + value for value in values.values()]
     return blake2b(frame(greeting.principal.encode(), *parts), digest_size=SIZE).digest()
+
+
+def signs_out(greeting: Greeting, lines: Iterable[bytes], known: Set[bytes]) -> bool:
+    """Does an answer take away what said who it is?"""
+    ended = {
+        line.name
+        for line in map(_read, lines)
+        if line.value in EMPTY or _ended(line, greeting.request.now)
+    }
+    return bool(ended & sent_names(_sent(greeting)) & set(telling(greeting, (), known)))
 
 
 def _sent(greeting: Greeting) -> list[bytes]:

@@ -23,7 +23,7 @@ from ..errors import PolicyError, SeeOtherError
 from .answers import django_response
 from .exchange import Exchange
 from .settings import current
-from .visits import visit_of
+from .visits import KEY, visit_of
 
 Answered = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -46,8 +46,8 @@ class SeeOtherMiddleware:
             markcoroutinefunction(cast("Any", self))
 
     def __call__(self, request: HttpRequest) -> Answered:
-        """One request; a second layer of it does nothing."""
-        if visit_of(request) is not None:
+        """One request; a second layer of it does nothing, nor one inside of another seeother."""
+        if visit_of(request) is not None or _is_inside(request):
             inner: Answered = self.get_response(request)
             return inner
         if self._is_async:
@@ -71,3 +71,8 @@ class SeeOtherMiddleware:
         if isinstance(exception, SeeOtherError) and not isinstance(exception, PolicyError):
             return django_response(visit.refusal(exception))
         return None
+
+
+def _is_inside(request: HttpRequest) -> bool:
+    """Does another seeother stand around the project (`seeother.wsgi` or `.asgi`)?"""
+    return KEY in getattr(request, "scope", request.META)

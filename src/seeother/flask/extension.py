@@ -23,6 +23,7 @@ from ..core.entry import Greeting
 from ..core.policy import Policy
 from ..errors import PolicyError
 from ..stores import Store
+from ..visit import Visit
 from ..wsgi_exchange import request_of
 from .commands import seeother
 from .exempt import is_exempt
@@ -252,9 +253,9 @@ def _around(state: State, dispatch: Callable[..., Any]) -> Callable[..., Any]:
 def _once(db: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """One call of a view under `once`."""
     visit = request.environ.get(KEY)
-    if not isinstance(visit, FlaskVisit):
+    if not isinstance(visit, Visit):
         raise PolicyError("no visit: call SeeOther(app)")
-    if visit.entry is None:
+    if visit.entry is None or not isinstance(visit, FlaskVisit):  # another one is at it, around us
         return current_app.ensure_sync(view)(*args, **kwargs)
     if visit.running is not None:
         raise PolicyError("a decorator hides once(): let it use functools.wraps, or put it inside")

@@ -43,6 +43,8 @@ class SeeOtherMiddleware(SeeOther):
     >>> app.add_middleware(SeeOtherMiddleware, secret="0123456789abcdef0123456789abcdef")
     """
 
+    explicit = True
+
     def __init__(self, app: App, /, **policy: Any) -> None:
         super().__init__(app, **{"convert": False, **policy})
 
@@ -50,6 +52,8 @@ class SeeOtherMiddleware(SeeOther):
         """One connection; a websocket of our own pages may read the session."""
         if scope["type"] == "websocket" and "seeother" not in scope:
             scope = {**scope, "session": await self._session_of(scope)}
+        elif isinstance(scope.get("seeother"), Visit):  # of one that stands around this one
+            scope = self.inner(scope, scope["seeother"])
         await super().__call__(scope, receive, send)
 
     async def _session_of(self, scope: Scope) -> Session:

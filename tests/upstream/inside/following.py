@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from .between import WSGIApp
 
-PAGE: Final = "200"
-CONVERTED: Final = "303"
+REDIRECT: Final = "3"
 OF_A_FORM: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 Headers = list[tuple[str, str]]
 
@@ -32,13 +31,13 @@ def following(around: Callable[[WSGIApp], WSGIApp], app: WSGIApp) -> WSGIApp:
 
         def hold(status: str, headers: Headers, exc_info: Any = None) -> Any:
             outer.append((status, headers))
-            if own and own[-1].startswith(PAGE) and status.startswith(CONVERTED):
+            if own and was_converted(own[-1], status):
                 return lambda _: None
             return start_response(status, headers, *([exc_info] if exc_info else []))
 
         answer = around(noted)(environ, hold)
         status, headers = outer[-1] if outer else ("", [])
-        if not (own and own[-1].startswith(PAGE) and status.startswith(CONVERTED)):
+        if not (own and was_converted(own[-1], status)):
             return answer
         cookies = [(name, value) for name, value in headers if name.lower() == "set-cookie"]
 
@@ -50,12 +49,18 @@ def following(around: Callable[[WSGIApp], WSGIApp], app: WSGIApp) -> WSGIApp:
     return client
 
 
+def was_converted(own: str, outer: str) -> bool:
+    """Did the app answer with a page, and a redirect came out?"""
+    return outer.startswith(REDIRECT) and not own.startswith(REDIRECT)
+
+
 def fetching(environ: dict[str, Any], headers: Headers) -> dict[str, Any]:
     """The GET that follows this redirect, with its cookies."""
     jar = SimpleCookie(environ.get("HTTP_COOKIE", ""))
     for name, value in headers:
         if name.lower() == "set-cookie":
             jar.load(value)
+    alive = [one for one in jar.values() if one["max-age"] != "0"]
     where = urlsplit(dict(headers)["Location"])
     kept = {name: value for name, value in environ.items() if name not in OF_A_FORM}
     return {
@@ -63,6 +68,6 @@ def fetching(environ: dict[str, Any], headers: Headers) -> dict[str, Any]:
         "REQUEST_METHOD": "GET",
         "PATH_INFO": where.path.removeprefix(environ.get("SCRIPT_NAME", "")),
         "QUERY_STRING": where.query,
-        "HTTP_COOKIE": "; ".join(f"{one.key}={one.coded_value}" for one in jar.values()),
+        "HTTP_COOKIE": "; ".join(f"{one.key}={one.coded_value}" for one in alive),
         "wsgi.input": BytesIO(),
     }

@@ -3,7 +3,8 @@
 Django's clients do not speak WSGI to the end: a handler is given an environ and returns the
 response object itself, with its context and its templates. So the object is laid aside while its
 status, headers and bytes pass through seeother, and then it gets what came out. Where seeother
-answered by itself, that answer is a response of its own.
+answered by itself, that answer is a response of its own. A page that answers a form is fetched
+behind its redirect (`convert`), as every browser does; the object is the view's all the same.
 
 Some hundred tests ask for status 302, so that is what redirects say here (`redirect_status`).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -21,9 +23,11 @@ from django.http import HttpResponse
 from django.test.client import AsyncClientHandler, ClientHandler, FakePayload
 
 from .between import around_asgi, around_wsgi
+from .following import following
 
 CALL: Any = ClientHandler.__call__
 ACALL: Any = AsyncClientHandler.__call__
+AROUND = partial(around_wsgi, redirect_status=302)
 COOKIE = "set-cookie"
 Lines = list[tuple[str, str]]
 
@@ -44,7 +48,7 @@ def call(self: ClientHandler, environ: dict[str, Any]) -> Any:
 
     if "CONTENT_LENGTH" in environ:  # some tests give a number
         environ["CONTENT_LENGTH"] = str(environ["CONTENT_LENGTH"])
-    body = around_wsgi(app, redirect_status=302)(environ, start_response)
+    body = following(AROUND, app)(environ, start_response)
     if made and made[0].streaming:
         return sent(made[0], said, body)
     whole = b"".join(body)

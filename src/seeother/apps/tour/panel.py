@@ -22,7 +22,7 @@ MOST: Final = 512 << 10  # bytes of a page that are held back
 PARTIAL: Final = (204, 205, 206)
 HTML: Final = b"text/html"
 BODY_END: Final = re.compile(rb"</body\s*>", re.IGNORECASE)
-LONG: Final = re.compile(r"(=[^&#]{6})[^&#]{3,}")
+LONG: Final = re.compile(r"(=[^&#]{4})[^&#]{3,}")
 BREAK: Final = re.compile(r"([/?])")
 HEAD_END: Final = re.compile(rb"</head\s*>", re.IGNORECASE)
 VIEWPORT: Final = re.compile(rb"<meta[^>]*\bname\s*=\s*[\"']?viewport", re.IGNORECASE)
@@ -166,7 +166,7 @@ def shown(path: str) -> Markup:
     """A path as it is shown: it may break after each part, and long values are cut.
 
     >>> str(shown("/tour/first?so=abcdefghijkl&x=<"))
-    '/<wbr>tour/<wbr>first?<wbr>so=abcdef…&amp;x=&lt;'
+    '/<wbr>tour/<wbr>first?<wbr>so=abcd…&amp;x=&lt;'
     """
     cut = LONG.sub(r"\1…", path)
     return Markup(BREAK.sub(r"\1<wbr>", str(escape(cut))))  # noqa: S704 - escaped just before

@@ -14,12 +14,23 @@ ninety promises are kept or broken over HTTP, in this process.
 import pytest
 
 # Before they are imported, so that their asserts say what they compared.
-for _name in ("submissions", "visits", "pages", "refusals"):
+for _name in (
+    "submissions",
+    "visits",
+    "pages",
+    "refusals",
+    "stored",
+    "people",
+    "compressed",
+    "alone",
+):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")
 
 from .asgi import ASGIClient as ASGIClient  # noqa: E402
 from .browser import Browser as Browser  # noqa: E402
 from .contract import AdapterContract as AdapterContract  # noqa: E402
+from .contract import WrappingContract as WrappingContract  # noqa: E402
+from .contract import ZeroCodeContract as ZeroCodeContract  # noqa: E402
 from .stage import Call as Call  # noqa: E402
 from .stage import Client as Client  # noqa: E402
 from .stage import Effects as Effects  # noqa: E402

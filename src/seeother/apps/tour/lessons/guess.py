@@ -29,7 +29,10 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "guess.
 
 # forms.py
 class GuessForm(forms.Form):
-    guess = forms.IntegerField(error_messages={"invalid": "Please type a whole number"})
+    guess = forms.IntegerField(
+        widget=forms.TextInput({"inputmode": "numeric"}),  # keeps what is no number
+        error_messages={"invalid": "Please type a whole number"},
+    )
 
 
 # views.py

@@ -45,6 +45,7 @@ def third() -> ResponseReturnValue:
 def questions() -> ResponseReturnValue:
     if request.method == "POST":
         session["answers"] = [answer[:200] for answer in request.form.getlist("answer")]
+        record("answered the questions")
         return redirect(url_for("questions"))
     asked, answers = lesson("pages").questions, session.get("answers", [])
     return render_template("pages/questions.html", questions=asked, answers=answers)

@@ -32,8 +32,11 @@ def thankyou() -> ResponseReturnValue:
     return render_template("submit/thankyou.html", username=username)
 
 
-@app.route("/submit/forget", methods=["POST"])
+@app.route("/submit/forget", methods=["GET", "POST"])
 def forget() -> ResponseReturnValue:
+    if request.method == "GET":  # which changes nothing
+        return render_template("submit/forget.html", name=session.get("username"))
+    record(f"forgot {session.get('username', 'nobody')}")
     session.clear()
     return redirect(url_for("submit"))
 
