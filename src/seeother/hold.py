@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from .core.coding import CODED, Planting, Recoding, Untouched, coding_of, decoded
 from .core.headers import switch
-from .core.values import Response
+from .core.values import Headers, Response
 
 __all__ = [
     "PAGE_BYTES",
@@ -200,26 +201,37 @@ class Hold:
 
 def is_html(head: Response) -> bool:
     """Is it a page?"""
-    kind = next((v for k, v in head.headers if k == b"content-type"), b"")
-    return kind.lower().startswith(HTML)
+    return _kind(head).startswith(HTML)
 
 
 def names_charset(head: Response) -> bool:
     """Does the head say how the page is encoded?"""
-    return b"charset=" in next((v for k, v in head.headers if k == b"content-type"), b"").lower()
+    return b"charset=" in _kind(head)
 
 
 def can_plant(head: Response) -> bool:
     """May its bytes be looked at and added to (security rule 20)?"""
-    said = [(name, value.lower()) for name, value in head.headers if name in TELLING]
+    whole = head.status >= 200 and head.status not in (204, 205, 206, 304)
+    return whole and _is_readable(tuple([pair for pair in head.headers if pair[0] in TELLING]))
+
+
+@lru_cache(maxsize=64)  # an app says few different things
+def _is_readable(told: Headers) -> bool:
+    said = tuple((name, value.lower()) for name, value in told)
     plain = IDENTITY.issuperset(_listed(said, b"content-encoding"))
     free = b"no-transform" not in _listed(said, b"cache-control")
-    whole = head.status >= 200 and head.status not in (204, 205, 206, 304)
     kind, _, more = b",".join(_listed(said, b"content-type")).partition(b";")
     charset = more.partition(b"charset=")[2].lstrip(b"\"'").startswith(NOT_ASCII)
-    return plain and free and whole and kind.strip() != XML and not charset
+    return plain and free and kind.strip() != XML and not charset
 
 
-def _listed(said: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+def _kind(head: Response) -> bytes:
+    for name, value in head.headers:
+        if name == b"content-type":
+            return value.lower()
+    return b""
+
+
+def _listed(said: Headers, name: bytes) -> list[bytes]:
     """What a header lists in all its lines."""
     return [item.strip() for key, line in said if key == name for item in line.split(b",")]

@@ -16,7 +16,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from .core.asked import NOTHING, asked
+from .core.asked import NOTHING, READ, asked
 from .core.body import Body, is_form
 from .core.cookie import SetCookie
 from .core.entry import greet
@@ -44,6 +44,7 @@ CHUNK: Final = 64 << 10
 UNPREFIXED: Final = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
 URIS: Final = ("RAW_URI", "REQUEST_URI")
 REFERER: Final = "HTTP_REFERER"
+ASKED: Final = {name: f"HTTP_{name.decode().replace('-', '_').upper()}" for name in READ}
 # Not headers but their own variables; a server that also passes `Content_Length:` passes a lie.
 NO_HEADERS: Final = frozenset({"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"})
 
@@ -160,10 +161,9 @@ class Exchange:
             environ[REFERER] = strip(environ[REFERER], visit.policy.mark, visit.policy.ring)
         changes = NOTHING if visit.off else asked(visit.greeting.request)
         for header, said in changes.items():
-            key = f"HTTP_{header.decode('ascii').replace('-', '_').upper()}"
-            environ.pop(key, None)
+            environ.pop(ASKED[header], None)
             if said is not None:
-                environ[key] = said.decode("latin-1")
+                environ[ASKED[header]] = said.decode("latin-1")
         environ[KEY] = visit
         environ[f"{KEY}.outer"] = self._outer
         return environ

@@ -29,9 +29,8 @@ from .values import Request
 
 CODING: Final = b"accept-encoding"
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range", b"range"})
-CHANGED: Final = CONDITIONS | {CODING}
 DEST, ACCEPT = b"sec-fetch-dest", b"accept"
-READ: Final = CHANGED | {DEST, ACCEPT}
+READ: Final = CONDITIONS | {CODING, DEST, ACCEPT}
 WINDOWS: Final = frozenset({b"document", b"iframe", b"frame", b"embed", b"object"})
 UNSAID: Final = (None, b"empty")
 UNCODED: Final = b"identity"
@@ -51,20 +50,29 @@ def asked(request: Request) -> Changes:
     """
     said = [pair for pair in request.headers if pair[0] in READ]
     found = dict(said)
-    if found.keys().isdisjoint(CHANGED):
+    coding, conditional = found.get(CODING), not CONDITIONS.isdisjoint(found)
+    if coding is None and not conditional:
         return NOTHING
-    dest, accept = found.get(DEST), found.get(ACCEPT)
+    if len(said) > len(found) and coding is not None:  # in several lines
+        coding = b", ".join([value for name, value in said if name == CODING])
+    conditional = conditional and request.method in ("GET", "HEAD")
+    return _changes(found.get(DEST), found.get(ACCEPT), coding, conditional=conditional)
+
+
+@lru_cache(maxsize=64)  # a browser has few ways to ask
+def _changes(
+    dest: bytes | None, accept: bytes | None, coding: bytes | None, *, conditional: bool
+) -> Changes:
+    """The same for what decides; of a conditional request all of `CONDITIONS` go."""
     unsaid = dest in UNSAID
     navigates = dest in WINDOWS or (unsaid and accept is not None and b"text/html" in accept)
     if not (navigates or (unsaid and (accept is None or b"*/*" in accept))):
         return NOTHING
     changes: dict[bytes, bytes | None] = {}
-    if navigates and request.method in ("GET", "HEAD"):
-        changes.update(dict.fromkeys(CONDITIONS & found.keys()))
-    if CODING in found:
-        value = b", ".join([value for name, value in said if name == CODING])
-        if (known := undoable(value)) != value:
-            changes[CODING] = known
+    if navigates and conditional:
+        changes.update(dict.fromkeys(CONDITIONS))
+    if coding is not None and (known := undoable(coding)) != coding:
+        changes[CODING] = known
     return changes
 
 

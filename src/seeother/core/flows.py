@@ -65,6 +65,7 @@ FRESH: Final = 10.0
 PAGE_LEASE: Final = 60.0
 TAKE_PATIENCE: Final = 2.0
 TRIES: Final = 3
+ORPHAN_AGE: Final = 5.0
 NOT_FOR_GET: Final = (404, 405)
 NOTHING: Final = Opened()
 
@@ -176,7 +177,7 @@ def _run(
     shape = SHAPES[mode]
     raised = Abandon if policy.retry_safe else shape.raised
     try:
-        opened = (yield from _open(entry.greeting)) if surround else NOTHING
+        opened = (yield from _open(entry.greeting, policy)) if surround else NOTHING
         handled = yield from Handle(grant, opened)
         if handled.final:  # `once` inside settled it under this very grant (fenced)
             return Answer(handled.response, "new", handled.cookies, handled)
@@ -324,7 +325,7 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     stored for this address is shown without a view; where it is gone, the app shows its own, or
     has none for a GET, and the answer is that it was done.
     """
-    opened = yield from _open(greeting)
+    opened = yield from _open(greeting, policy)
     stored = open_page(greeting, opened.draft, policy)
     if stored is not None and stored is not GONE:
         return Answer(stored, "stored")
@@ -358,20 +359,16 @@ def _close(close: Close, policy: Policy) -> Flow[None]:
             raise StoreBusy("what the visit left could not be written")
 
 
-def _open(greeting: Greeting) -> Flow[Opened]:
+def _open(greeting: Greeting, policy: Policy) -> Flow[Opened]:
+    """Session, draft and messages; without marks only the hint leads a message to its page."""
     orphans = (greeting.hinted or greeting.sid is not None) and greeting.takes_orphans
     nothing = greeting.mark is None and greeting.sid is None and not orphans
     if nothing or (greeting.visitor is None and greeting.sid is None):
         return NOTHING
-    return (
-        yield from Open(
-            greeting.visitor_id,
-            None if greeting.sid is None else session_id(greeting.sid),
-            greeting.mark,
-            messages=greeting.takes_messages,
-            orphans=orphans and greeting.visitor is not None,
-        )
-    )
+    sid = None if greeting.sid is None else session_id(greeting.sid)
+    orphans, age = orphans and greeting.visitor is not None, ORPHAN_AGE if policy.mark else 0.0
+    messages = greeting.takes_messages
+    return (yield from Open(greeting.visitor_id, sid, greeting.mark, messages, orphans, age))
 
 
 def _take(

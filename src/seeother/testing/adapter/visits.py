@@ -25,6 +25,14 @@ class VisitPromises(Harness):
         shown = [browser.follow(answer), browser.follow(answer), browser.get("/")]
         assert ["Saved a." in page.text for page in shown] == [True, False, False]
 
+    def test_without_marks_the_hint_leads_a_message(self) -> None:
+        """`mark=None`: the Location is the app's own, and the page behind it shows the message."""
+        browser = self.visit(board, mark=None)
+        answer = browser.submit({"message": "a"})
+        assert answer.location == "/"
+        shown = [browser.follow(answer), browser.follow(answer)]
+        assert ["Saved a." in page.text for page in shown] == [True, False]
+
     @pytest.mark.parametrize(
         "headers",
         [
