@@ -256,10 +256,10 @@ def test_who_gives_up_a_claim_says_so() -> None:
 
 
 def test_who_is_at_it_may_be_ourselves() -> None:
-    """After a lost claim only the same claim can tell, so a look is no reason to wait."""
+    """After a lost claim only the same claim can tell, so nobody looks before it."""
     lost: list[Turn] = [(looking(), Unknown()), (claiming(), DOWN), TIRED, (claiming(), Busy())]
     pause: Turn = (Pause(ENTRY.key, NAP, 10.0), Paused(0.0))
-    mine: list[Turn] = [(looking(), InFlight()), (claiming(), GRANT), (HANDLE, HANDLED)]
+    mine: list[Turn] = [(claiming(), GRANT), (HANDLE, HANDLED)]
     turns = [*lost, pause, *mine, (settling(), Done())]
     assert converse(submission(ENTRY, POLICY), *turns).word == "new"
 
@@ -280,10 +280,20 @@ def test_unsure_is_for_ever() -> None:
     """A later claim that was answered does not say what became of the lost one."""
     lost: list[Turn] = [(looking(), Unknown()), (claiming("fenced"), DOWN), TIRED]
     first: list[Turn] = [(claiming("fenced"), Busy()), (Pause(ENTRY.key, NAP, 10.0), Paused(1.0))]
-    second: list[Turn] = [(looking(), InFlight()), (claiming("fenced"), InFlight())]
+    second: list[Turn] = [(claiming("fenced"), InFlight())]
     pause: Turn = (Pause(ENTRY.key, 2 * NAP, 9.0), Paused(0.0, crowded=True))
     turns = [*lost, *first, *second, pause, GIVING_UP]
     assert converse(submission(ENTRY, POLICY, "fenced"), *turns).word == "waiting"
+
+
+def test_who_is_unsure_and_asks_in_vain_withdraws() -> None:
+    """A store that goes away then hears it before anybody gives up: else a doubt stays for ever."""
+    lost: list[Turn] = [(looking(), Unknown()), (claiming("fenced"), DOWN), TIRED]
+    first: list[Turn] = [(claiming("fenced"), Busy()), (Pause(ENTRY.key, NAP, 10.0), Paused(1.0))]
+    gone: list[Turn] = [(claiming("fenced"), DOWN), TIRED, (claiming("fenced"), DOWN), TIRED]
+    turns = [*lost, *first, *gone, (claiming("fenced"), DOWN), GIVING_UP]
+    with pytest.raises(StoreDown):
+        converse(submission(ENTRY, POLICY, "fenced"), *turns)
 
 
 # Doubts -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seeother.core.policy import A_GOOD_SECRET, DAY, KINDS, SECRET_FIELDS, Policy
+from seeother.core.policy import A_GOOD_SECRET, DAY, KINDS, SECRET_FIELDS, Policy, stated
 from seeother.core.token import FIELD
 from seeother.errors import PolicyError
 
@@ -95,6 +95,7 @@ WRONG: dict[str, list[Any]] = {
     "secret_fields": ["pin", [None]],
     "identity_headers": ["x-user"],
     "exempt": ["/hook", ["hook"], [""], [1]],
+    "off": ["/hook", ["hook"], [""], [1]],
     "trusted_origins": ["https://idp.example", ["idp.example"], ["https://idp.example/acs"], [1]],
 }
 
@@ -262,3 +263,12 @@ def test_ignored_names() -> None:
     ignored = Policy(ignore_fields=("_wpnonce",)).ignored
     assert {FIELD, "csrfmiddlewaretoken", "csrf_token", "_wpnonce"} <= ignored
     assert "message" not in ignored
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_a_setting_that_is_not_stated_leaves_the_default() -> None:
+    """None is what frameworks give for "nothing was said"; a mark of None is a choice."""
+    assert stated({"patience": None, "store": None, "max_age": 5.0}) == {"max_age": 5.0}
+    assert stated({"mark": None}) == {"mark": None}

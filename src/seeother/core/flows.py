@@ -126,13 +126,13 @@ def _ask(
 ) -> Flow[tuple[ClaimReply, bool]]:
     """A read first, so that a duplicate never takes the write lock; then the claim.
 
-    `unsure`: the answer to a claim of ours got lost, so who is at it may be ourselves, and only a
-    claim with the same id can tell.
+    `unsure`: the answer to a claim of ours got lost, so who is at it may be ourselves. Only a claim
+    with the same id can tell, and it withdraws where it cannot be asked.
     """
-    if entry.named:
+    if entry.named and not unsure:
         look = Lookup(entry.key, entry.fingerprint, policy.patience, entry.page_keeping, entry.echo)
         found = yield from look
-        if isinstance(found, Settled) or (isinstance(found, InFlight) and not unsure):
+        if isinstance(found, Settled | InFlight):
             return found, unsure
     claim = Claim(
         entry.key,
