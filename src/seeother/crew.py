@@ -43,7 +43,7 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._load = 0  # jobs that wait or are being done
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         _crews.add(self)
 
     @property
@@ -107,7 +107,7 @@ def _tell(future: asyncio.Future[Any], result: object, error: BaseException | No
 
 def _finish() -> None:
     for crew in list(_crews):
-        if crew._pid == os.getpid():  # a forked child has none of these threads  # noqa: SLF001
+        if crew.pid == os.getpid():  # a forked child has none of these threads
             crew.shut()
 
 

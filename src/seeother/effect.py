@@ -63,6 +63,8 @@ class Effect:
         args: tuple[Any, ...],
         answered: Callable[[Any], Response],
     ) -> None:
+        if visit.entry is None and visit.unread is not None:
+            raise visit.unread
         if visit.entry is None:
             raise PolicyError("once() is for unsafe methods: a GET submits nothing")
         if not _joins(type(outer.store)):

@@ -27,7 +27,8 @@ HIDDEN = re.compile(r'<input[^>]*type="hidden"[^>]*>')
 NAMED = re.compile(r'name="([^"]*)"[^>]*value="([^"]*)"')
 ACTION = re.compile(r'<form[^>]*action="([^"]*)"')
 DONE = "Your message was posted."
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Board</title></head><body>
+PAGE = """<!doctype html><html lang="en">
+<head><meta charset="utf-8"><title>Board</title></head><body>
 {flashes}<form method="post" action="/">{csrf}<textarea name="message"></textarea>
 <input name="name" value="{name}"><button>Post</button></form><ol>
 {rows}</ol></body></html>"""
@@ -232,7 +233,7 @@ def main() -> None:
             browser.cycle()
             walls.append(time.perf_counter_ns() - start)
         spent = (time.process_time_ns() - cpu) / count / 1e3
-        print(spent, median(walls) / 1e3, flush=True)  # noqa: T201 - this is the answer
+        print(spent, median(walls) / 1e3, flush=True)
 
 
 if __name__ == "__main__":

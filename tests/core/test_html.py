@@ -603,7 +603,11 @@ def test_a_page_seen_before_is_planted_as_the_first_time(size: int) -> None:
     page = head + b"<ul>" + b"<li>text" * 50 + b"<template>" + POST + b"</form></template>" + POST
     for round_ in range(3):
         fields = count(round_ * 100)
-        planter = Planter(lambda _form, fields=fields: b"<%d>" % next(fields))
+
+        def numbered(_form: FormTag, fields: Iterator[int] = fields) -> bytes:
+            return b"<%d>" % next(fields)
+
+        planter = Planter(numbered)
         cut = len(head) + size
         out = planter.feed(page[:cut])
         out += b"".join(planter.feed(page[at : at + size]) for at in range(cut, len(page), size))

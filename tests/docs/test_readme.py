@@ -8,11 +8,12 @@ from typing import Any, get_args
 import pytest
 from flask import Flask
 
-from seeother import Policy, PolicyError, asgi, wsgi
+from seeother import Policy, PolicyError, wsgi
 from seeother.apps.tour.lessons import LESSONS
 from seeother.core.policy import Mode
 from seeother.django.settings import MODES
 from seeother.flask.settings import settle
+from seeother.starlette import SeeOtherMiddleware
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -86,7 +87,7 @@ def is_accepted(adapter: str, mode: str, folder: Path) -> bool:
     app.secret_key = "yours: at least 32 characters long"
     build: dict[str, Any] = {
         "seeother.wsgi": lambda: wsgi.SeeOther(lambda *_: [], mode=mode),
-        "seeother.asgi": lambda: asgi.SeeOther(app, mode=mode),  # type: ignore[arg-type]
+        "seeother.starlette": lambda: SeeOtherMiddleware(app, mode=mode),  # type: ignore[arg-type]
         "seeother.flask": lambda: settle(app, {"mode": mode}),
     }
     if adapter == "seeother.django":  # it reads the settings of a whole project

@@ -34,13 +34,15 @@ class Task:
     """The form that is sent: the page it stands on, which one it is, what is typed, what pressed.
 
     `typed` maps the names of its fields to what goes into them, `{}` standing for the text by which
-    the effect is found again; `pressed` is the name of a button, if it has one.
+    the effect is found again; `pressed` is the name of a button, if it has one; `landing` is what
+    the page says behind the redirect, where it says always the same.
     """
 
     page: str
     form: str
     typed: Mapping[str, str]
     pressed: str = ""
+    landing: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ class App:
     @property
     def title(self) -> str:
         """The app with its version."""
-        return self.needs[0].replace("==", " ")
+        return f"{self.name} {self.needs[0].partition('==')[2]}"
 
     @property
     def home(self) -> Path:
-        """Where it is installed."""
-        return CACHE / "apps" / "{}-py{}.{}".format(self.name, *sys.version_info)
+        """Where it is installed; what needs the same shares it."""
+        name = canonicalize_name(Requirement(self.needs[0]).name)
+        return CACHE / "apps" / "{}-py{}.{}".format(name, *sys.version_info)
 
     def program(self, name: str) -> Path:
         """A program of its environment."""

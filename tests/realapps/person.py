@@ -73,7 +73,7 @@ class Page:
         """The only form that a CSS selector finds, with this typed into it."""
         found = self.tree.css(selector)
         if len(found) != 1:
-            raise Unexpected(f"{len(found)} forms {selector} on {self.url}: {self._title}")
+            raise Unexpected(f"{len(found)} forms {selector} on {self.url}: {self.title}")
         (form,) = found
         fields = [pair for node in form.css(FIELDS) for pair in _successful(node)]
         fields = _typed(fields, typed, self.url)
@@ -87,7 +87,8 @@ class Page:
         return Sent(target, urlencode(fields).encode(), URLENCODED)
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Its status and title, for messages."""
         return f"{self.status} {' '.join(node.text() for node in self.tree.css('title'))}"
 
 
@@ -187,10 +188,11 @@ class Person:
         location = answer.headers.get("location", "")
         return Ending(answer.status_code, location, waited, _in_doubt(answer))
 
-    def sign_in(self, page: str, form: str, button: str = "", **typed: str) -> None:
+    def sign_in(self, page: str, form: str, **typed: str) -> None:
         """Log in by a form; without a cookie that is new it did not work."""
+        sent = self.get(page).fill(form, typed)
         before = dict(self._client.cookies)
-        self.submit(self.get(page).fill(form, typed, button))
+        self.submit(sent)
         if dict(self._client.cookies) == before:
             raise Unexpected(f"nobody is logged in by {page}")
 

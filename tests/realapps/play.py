@@ -10,6 +10,7 @@ seeother's file locked it stops after its effect, before its outcome is written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,9 +32,19 @@ class Result:
 
     stored: int
     faults: list[str] = field(default_factory=list)
-    doubts: int = 0
-    waited: int = 0
     endings: list[Ending] = field(default_factory=list)
+
+    @property
+    def doubts(self) -> int:
+        """How many were told that nobody knows."""
+        return sum(one.doubt for one in self.endings)
+
+    @property
+    def explained(self) -> str:
+        """What was told, and how often; how many got there by the waiting page."""
+        told = Counter("in doubt" if one.doubt else one.told for one in self.endings)
+        each = ", ".join(f"{times} x {one}" for one, times in told.items())
+        return f"{self} stored; {each}; {sum(one.waited for one in self.endings)} waited"
 
     def __str__(self) -> str:
         return f"{self.stored}{'?' if self.doubts else ''}"
@@ -113,10 +124,12 @@ class Play:
             site.kill(0)
         if not lost.result():
             raise Unexpected("a killed server answered")
-        endings = [repeat.result()]
+        # Who waits at the other server sits the lease out, unless a process starts on this machine.
+        if not after_effect:
+            repeat.result()
         site.restart(0)
-        endings += [person.submit(sent, door) for door in range(SERVERS)]
-        return self._judged(text, endings, may_doubt=True)
+        endings = [person.submit(sent, door) for door in range(SERVERS)]
+        return self._judged(text, [repeat.result(), *endings], may_doubt=True)
 
     def _at_once(self, sent: Sent, times: int) -> list[Ending]:
         """The same from several threads at once, in turn to both servers."""
@@ -128,17 +141,17 @@ class Play:
 
         return list(self._all.map(send, range(times)))
 
-    def _judged(
-        self, text: str, endings: Sequence[Ending], *, may_doubt: bool = False
-    ) -> Result:
+    def _judged(self, text: str, endings: Sequence[Ending], *, may_doubt: bool = False) -> Result:
         result = Result(self.site.stored(text), endings=list(endings))
-        result.waited = sum(one.waited for one in endings)
-        result.doubts = sum(one.doubt for one in endings)
         answered = [one for one in endings if not one.doubt]
         if len({one.told for one in answered}) > 1:
             result.faults.append(f"{text}: different endings: {[one.told for one in answered]}")
         if any(one.status not in GOOD for one in answered):
             result.faults.append(f"{text}: refused: {[one.told for one in answered]}")
+        for location in {one.location for one in answered if one.location}:
+            landing = self.person.get(location)
+            if landing.status not in GOOD or self.site.app.task.landing not in landing.text:
+                result.faults.append(f"{text}: {location} is no landing page: {landing.title}")
         if result.doubts and not may_doubt:
             result.faults.append(f"{text}: in doubt without a crash")
         return result
@@ -174,7 +187,5 @@ def _sum(results: Sequence[Result], *, once: bool = False) -> Result:
     total = Result(stored)
     for one in results:
         total.faults += one.faults
-        total.doubts += one.doubts
-        total.waited += one.waited
         total.endings += one.endings
     return total

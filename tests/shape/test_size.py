@@ -8,8 +8,8 @@ import pytest
 from tests.shape.sources import SOURCES, Source
 
 ADAPTERS: Final = (
-    *("wsgi.py", "wsgi_exchange.py", "asgi.py", "exchange.py", "channel.py", "starlette.py"),
-    *("flask/", "django/"),
+    *("wsgi.py", "wsgi_exchange.py", "asgi.py", "exchange.py", "channel.py"),
+    *("starlette/", "flask/", "django/"),
 )
 STORES: Final = ("stores/",)
 # What is longer than its kind may be, with the reason.

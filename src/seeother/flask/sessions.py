@@ -11,6 +11,8 @@ for a first visit) is kept in the session itself and shown with the others.
 one itself, and surrounds the request from `open_session` to `save_session`: sessions that merge,
 messages bound to their redirect, 303 after a POST. What needs to stand around the app (tokens,
 submissions that happen once) it cannot do. The same way it opens the session of a test client.
+
+A cookie that Flask's own interface has signed is read once and upgraded (`legacy`).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from ..visit import Visit
 from ..wsgi import KEY
 from ..wsgi_exchange import request_of
 from .answers import apply, core_response
+from .legacy import Upgrade, upgrade_of
 from .settings import Settings, settle
 from .visits import FLASHES, FlaskVisit, Style, flash_of, message_of, session_of
 
@@ -53,6 +56,7 @@ class FlaskSession(SessionMixin):
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.alone: Alone | None = None
+        self.upgrade: Upgrade | None = None
 
     @property
     def _data(self) -> Session:
@@ -155,7 +159,11 @@ class SeeOtherSessionInterface(SessionInterface):
         """The session of the visit, or of a visit of our own; None where the app has no secret."""
         visit = request.environ.get(KEY)
         if isinstance(visit, Visit):
-            return FlaskSession(visit)
+            session = FlaskSession(visit)
+            state = app.extensions.get(KEY)
+            if isinstance(visit, FlaskVisit) and state is not None:
+                session.upgrade = upgrade_of(app, visit, state.settings)
+            return session
         config = cast("Mapping[str, Any]", app.config)
         if not app.secret_key and not config.get("SEEOTHER_SECRET"):
             return None
@@ -170,6 +178,8 @@ class SeeOtherSessionInterface(SessionInterface):
             return
         if session.accessed:
             response.vary.add("Cookie")
+        if session.upgrade is not None:
+            session.upgrade.end()
         if session.alone is not None:
             session.alone.end(response)
         elif isinstance(session.visit, FlaskVisit) and session.visit.settled is not None:
@@ -208,6 +218,7 @@ class SeeOtherSessionInterface(SessionInterface):
         session = FlaskSession(visit)
         session.alone = Alone(visit, settings, peeks=state is not None)
         session.alone.begin()
+        session.upgrade = upgrade_of(app, visit, settings)
         query = visit.greeting.request.query
         request.environ["QUERY_STRING"] = query.decode("latin-1")
         request.query_string = query

@@ -5,29 +5,37 @@ the visit's session, the visit is in reach of `see_other`, and pages are not con
 
 `SessionMiddleware` takes the place of Starlette's own, argument by argument. What changes is where
 the session is: in the store, so that two requests at once lose no write, and not in the cookie.
-Everything else it leaves to the app: no form gets a token and nothing is refused.
+Everything else it leaves to the app: no form gets a token and nothing is refused. The cookie that
+Starlette's own has set is read once and upgraded (`legacy`), so nobody is signed out by the change.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.datastructures import Secret
 
 from ..asgi import SeeOther, request_of
 from ..channel import App, Receive, Scope, Send
-from ..core.entry import greet
+from ..core.entry import Greeting, greet
 from ..core.fingerprint import session_id
-from ..core.ops import Open, Opened
+from ..core.legacy import Rows, look
+from ..core.ops import Flow, Open, Opened
 from ..core.origin import Verdict
 from ..core.policy import Policy
 from ..core.session import Session
 from ..core.values import Request
 from ..errors import PolicyError, Refused
+from ..setup import performing
 from ..visit import Visit
+from .legacy import KEY, OldCookies, Upgrade
 from .verbs import CURRENT
+
+T = TypeVar("T")
 
 DAYS_14: Final = 14 * 86_400
 
@@ -67,11 +75,17 @@ class SeeOtherMiddleware(SeeOther):
             greeting = greet(request, self.policy)
         except Refused:
             return Session()
-        if greeting.sid is None or greeting.verdict is not Verdict.PASS:
+        if greeting.verdict is not Verdict.PASS:
             return Session()
+        if greeting.sid is None:
+            return Session(await self.inherited(greeting))
         ask = partial(self.store.perform, Open(None, session_id(greeting.sid)))
         opened: Opened = await self.driver.aread(ask)
         return Session(opened.session or ())
+
+    async def inherited(self, _greeting: Greeting) -> Rows:
+        """What a handshake without a session of ours may read."""
+        return ()
 
     def inner(self, scope: Scope, visit: Visit) -> Scope:
         """The scope that the app sees: Starlette's `request.session` is the visit's."""
@@ -107,8 +121,11 @@ class SessionMiddleware(SeeOtherMiddleware):
                 raise PolicyError(f"{name}={value!r}: the cookie is this host's, for every path")
         if same_site == "none":
             raise PolicyError('same_site="none" would send the session to every other site')
+        secrets = _listed(policy.get("secret", ()))
+        self._halves: set[asyncio.Future[Any]] = set()
+        self._old = OldCookies(session_cookie, (str(secret_key), *secrets), max_age)
         super().__init__(
-            app,
+            _leaving(app),
             **{
                 "secret": str(secret_key),
                 "cookie_name": session_cookie,
@@ -120,7 +137,65 @@ class SessionMiddleware(SeeOtherMiddleware):
             },
         )
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection; around one that brings an old cookie stands its upgrade."""
+        upgrade = self._upgrade(scope)
+        if upgrade is not None:
+            await upgrade.begin()
+            scope, send = {**scope, KEY: upgrade}, upgrade.sending(send)
+        await super().__call__(scope, receive, send)
+
+    def inner(self, scope: Scope, visit: Visit) -> Scope:
+        """The scope that the app sees; of an old cookie its values are the session."""
+        upgrade = scope.get(KEY)
+        if isinstance(upgrade, Upgrade):
+            upgrade.join(visit)
+        return super().inner(scope, visit)
+
+    async def inherited(self, greeting: Greeting) -> Rows:
+        """The values of an old cookie, or of the session that it has become."""
+        old = self._old.read(greeting, self.policy)
+        if old is None:
+            return ()
+        opened = await self._driven(look(old))
+        return old.rows if opened is None else opened.session or ()
+
+    def _upgrade(self, scope: Scope) -> Upgrade | None:
+        """What is to be done about the old cookie of a request, if there is one."""
+        if scope["type"] != "http" or "seeother" in scope or not self._old.among(scope["headers"]):
+            return None
+        request = request_of(scope)
+        policy = self.policy_of(request)
+        try:
+            greeting = greet(request, policy)
+        except Refused:  # it will be said where every request is judged
+            return None
+        old = self._old.read(greeting, policy)
+        return None if old is None else Upgrade(self._old, old, greeting, policy, self._driven)
+
+    async def _driven(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end, also where the client goes away: it has two halves."""
+        perform = performing(self.store.perform, self.policy)
+        task = asyncio.ensure_future(self.driver.arun(flow, perform))
+        self._halves.add(task)
+        task.add_done_callback(self._halves.discard)
+        return await asyncio.shield(task)
+
     def policy_of(self, request: Request) -> Policy:
         """Where a form comes from is the app's business, as with Starlette's own."""
         policy = super().policy_of(request)
         return replace(policy, exempt=(*policy.exempt, request.root + request.path))
+
+
+def _leaving(app: App) -> App:
+    """The app, with what is around its answers where a request came with an old cookie."""
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        upgrade = scope.get(KEY)
+        await app(scope, receive, upgrade.leaving(send) if isinstance(upgrade, Upgrade) else send)
+
+    return watched
+
+
+def _listed(secrets: str | bytes | Iterable[str | bytes]) -> tuple[str | bytes, ...]:
+    return (secrets,) if isinstance(secrets, str | bytes) else tuple(secrets)

@@ -1,4 +1,4 @@
-"""Django's admin, as `django-admin startproject` makes it and with one model. Its form adds a row."""
+"""Django's admin in a site as `startproject` makes it, with one model. Its form adds a row."""
 
 from __future__ import annotations
 

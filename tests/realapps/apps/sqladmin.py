@@ -53,9 +53,7 @@ APP: Final = App(
     needs=("sqladmin==0.32.0", "itsdangerous", "WTForms==3.2.1", "greenlet"),
     files={"site_of_app.py": SITE},
     create=(("python", "-c", "import site_of_app as s; s.Base.metadata.create_all(s.engine)"),),
-    login=lambda person: person.sign_in(
-        "/admin/login", "form", username=PLAYER, password=PASSWORD
-    ),
+    login=lambda person: person.sign_in("/admin/login", "form", username=PLAYER, password=PASSWORD),
     task=Task("/admin/note/create", "form[method=POST]", {"text": "{}"}, "save"),
     effect=Effect("notes.db", "note", "text"),
 )
