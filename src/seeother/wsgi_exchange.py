@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, Any, Final
@@ -217,7 +218,7 @@ class Exchange:
 
     def _send(self, head: Response, cookies: Iterable[SetCookie]) -> None:
         reason = self._reason if self._same(head) else HTTPStatus(head.status).phrase
-        headers = [(k.decode("latin-1").title(), v.decode("latin-1")) for k, v in head.headers]
+        headers = [(_title(k), v.decode("latin-1")) for k, v in head.headers]
         headers += [("Set-Cookie", cookie.header().decode("ascii")) for cookie in cookies]
         self._start_response(f"{head.status} {reason}", headers)
 
@@ -281,10 +282,20 @@ class Rest:
             self._exchange.close()
 
 
+@lru_cache(maxsize=256)  # clients and apps use few names, again and again
+def _lower(name: str) -> bytes:
+    return name[5:].replace("_", "-").lower().encode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def _title(name: bytes) -> str:
+    return name.decode("latin-1").title()
+
+
 def request_of(environ: Environ) -> Request:
     """A WSGI environ as a core request (PEP 3333: text there is Latin-1 bytes in disguise)."""
     headers = [
-        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
+        (_lower(name), value.encode("latin-1"))
         for name, value in environ.items()
         if name.startswith("HTTP_") and name not in NO_HEADERS
     ]

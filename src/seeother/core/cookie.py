@@ -15,6 +15,7 @@ section 4.1.3.2), and no neighbour under the same domain can plant one.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 from typing import Final, Literal, Self
 
 from ..errors import PolicyError
@@ -25,8 +26,9 @@ SameSite = Literal["Lax", "Strict", "None"]
 
 _BLANK: Final = b" \t"
 _HOST: Final = "__Host-"
-_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 section 5.6.2
-_OCTETS: Final = r"[!#-+\--:<-\[\]-~]*"  # no space, quote, comma, semicolon, backslash
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_OCTETS: Final = re.compile(r"[!#-+\--:<-\[\]-~]*")  # no space, quote, comma, semicolon, backslash
+_PATH: Final = re.compile(r"/[!-:<-~]*")
 _LARGEST: Final = 4096  # characters of name and value together; browsers drop what is larger
 
 
@@ -94,25 +96,16 @@ class SetCookie:
     same_site: SameSite = "Lax"
 
     def __post_init__(self) -> None:
-        for rule, kept in self._rules():
+        kind = _of_its_kind(self.name, self.path, self.same_site, secure=self.secure)
+        for rule, kept in (*kind, *self._rules()):
             if not kept:
                 raise PolicyError(f"cookie {self.name!r}: {rule}")
 
     def _rules(self) -> Iterator[tuple[str, bool]]:
-        """List what RFC 6265 section 4.1.1 and the name prefixes of RFC 6265bis demand."""
-        prefix = self.name.lower()  # browsers compare prefixes without case
-        yield "the name is a token", bool(re.fullmatch(_TOKEN, self.name))
-        yield "the value is cookie octets", bool(re.fullmatch(_OCTETS, self.value))
+        """List what RFC 6265 section 4.1.1 demands of this one."""
+        yield "the value is cookie octets", _OCTETS.fullmatch(self.value) is not None
         yield "name and value fit in 4096 characters", len(self.name) + len(self.value) <= _LARGEST
-        yield "the path is / and visible ASCII", bool(re.fullmatch(r"/[!-:<-~]*", self.path))
         yield "max_age is not negative", self.max_age is None or self.max_age >= 0
-        yield "same_site is Lax, Strict or None", self.same_site in ("Lax", "Strict", "None")
-        yield "SameSite=None needs secure", self.secure or self.same_site != "None"
-        yield "__Secure- needs secure", self.secure or not prefix.startswith("__secure-")
-        yield (
-            "__Host- needs secure and path /",
-            (self.secure and self.path == "/") or not prefix.startswith("__host-"),
-        )
 
     @classmethod
     def expired(cls, name: str, *, secure: bool, path: str = "/") -> Self:
@@ -134,6 +127,23 @@ class SetCookie:
             (f"SameSite={self.same_site}", True),
         )
         return "; ".join(text for text, wanted in parts if wanted).encode("ascii")
+
+
+@lru_cache(maxsize=64)  # a site sets few cookies, again and again
+def _of_its_kind(
+    name: str, path: str, same_site: str, *, secure: bool
+) -> tuple[tuple[str, bool], ...]:
+    """What the grammar and the name prefixes of RFC 6265bis demand of all cookies like this one."""
+    prefix = name.lower()  # browsers compare prefixes without case
+    rooted = secure and path == "/"
+    return (
+        ("the name is a token", _TOKEN.fullmatch(name) is not None),
+        ("the path is / and visible ASCII", _PATH.fullmatch(path) is not None),
+        ("same_site is Lax, Strict or None", same_site in ("Lax", "Strict", "None")),
+        ("SameSite=None needs secure", secure or same_site != "None"),
+        ("__Secure- needs secure", secure or not prefix.startswith("__secure-")),
+        ("__Host- needs secure and path /", rooted or not prefix.startswith("__host-")),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,6 @@ def cookie_names(tag: str, secure: bool, override: str | None = None) -> CookieN
     own = (f"so-{tag}", f"so-s-{tag}", f"so-h-{tag}")
     names = (stem, f"{stem}-s", f"{stem}-h") if override else own
     for name in names:
-        if not re.fullmatch(rf"(?!__){_TOKEN}", name):  # "__" is where browsers keep prefixes
+        if not re.fullmatch(rf"(?!__){_TOKEN.pattern}", name):  # "__" is where browsers keep prefixes
             raise PolicyError(f"{name!r} cannot be the name of a cookie")
     return CookieNames(*(f"{_HOST if secure else ''}{name}" for name in names))
