@@ -7,6 +7,8 @@
 # make mutants   every small mistake in the modules that decide, tried     make mutants ARGS=token
 # make soak    crashes, races, floods, targets and schedules, for long
 # make upstream  other projects' test suites with seeother in between   make upstream ARGS="flask django"
+# make realapps  real apps, bare and with one line around them      make realapps ARGS="trac wagtail"
+# make corpora   documents that break parsers, planted, before two judges  make corpora ARGS=html5lib
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
 
@@ -17,10 +19,10 @@ N      ?= 3000
 SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream clean
+.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream realapps corpora clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 9
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 11
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
@@ -60,10 +62,17 @@ mutants: $(VENV)/.stamp-dev
 soak: $(VENV)/.stamp-dev
 	SCALE=10 $(BIN)/python -m pytest -s tests/crash/test_cycles.py tests/stores/test_trials.py tests/stores/test_flood.py
 	SCALE=50 $(BIN)/python -m pytest -s tests/core/test_target.py -k hostile_strings
+	SCALE=50 $(BIN)/python -m pytest -s tests/corpora/test_fuzz.py
 	$(BIN)/python -m tests.sim --n 100000
 
 upstream: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.upstream $(ARGS)
+
+realapps: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.realapps $(ARGS)
+
+corpora: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.corpora $(ARGS)
 
 clean:
 	rm -rf $(VENV) .upstream build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

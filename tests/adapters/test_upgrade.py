@@ -26,10 +26,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from seeother.core.legacy import Old, look
-from seeother.core.ops import Opened, Pause, Paused
 from seeother.flask import SeeOther, SeeOtherSessionInterface
-from seeother.starlette import SessionMiddleware
+from seeother.starlette import SessionMiddleware, visit_of
+from tests.adapters.flask_site import together
 
 KEY = "a key that is long enough for everybody here"
 NEXT = "the key after it, just as long as the other one"
@@ -99,7 +98,7 @@ class StarletteSite(Site):
             return shown(request)
 
         async def rotate(request: Request) -> Response:
-            request.session.rotate()
+            visit_of(request).session.rotate()
             request.session["user"] = "Bob"
             return shown(request)
 
@@ -142,6 +141,9 @@ class FlaskSite(Site):
     def __init__(self, app: Flask) -> None:
         self.app = app
 
+        def leave() -> None:
+            flask.session.clear()
+
         def rotate() -> None:
             flask.session.rotate()  # type: ignore[attr-defined]
             flask.session["user"] = "Bob"
@@ -149,7 +151,7 @@ class FlaskSite(Site):
         steps: dict[str, Callable[[], Any]] = {
             "/": lambda: None,
             "/in": lambda: flask.session.update({"user": "Ann", "cart": ["tea"]}),
-            "/out": flask.session.clear,
+            "/out": leave,
             "/add": lambda: flask.session.update({flask.request.args["name"]: 1}),
             "/rotate": rotate,
         }
@@ -299,6 +301,17 @@ def test_an_answer_that_got_lost_costs_nothing(change: Change) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
+def test_many_at_once_are_one_session(change: Change, method: str) -> None:
+    """Six first changes at the same time, under one old cookie: none is lost."""
+    site, cookies = change.after, change.before.old()
+    answers = together(6, lambda n: site.ask(f"/add?name=n{n}", cookies, method))
+    assert len({answer.cookies[site.session] for answer in answers}) == 1
+    now = applied(cookies, answers[0])
+    assert site.ask("/", now).seen == {**ANN, **{f"n{n}": 1 for n in range(6)}}
+    assert heads(change.database) == 2  # the session, and that the cookie was used
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("first", [False, True], ids=["later", "at once"])
 def test_a_sign_out_stays_one(change: Change, first: bool, method: str) -> None:
     """After it the old cookie opens nothing, also under another spelling of its signature."""
@@ -392,15 +405,14 @@ def test_a_websocket_reads_the_old_values(tmp_path: Path) -> None:
     site.close()
 
 
-def test_the_heir_is_waited_for() -> None:
-    """Between the two rows of an adoption nobody takes the session for one that has ended."""
-    flow = look(Old.of(b"signed", b"signature", ()))
-    next(flow)
-    flow.send(Opened(session=(("used", b"1"),), unseen=0.1))
-    pause = flow.send(Opened())
-    assert isinstance(pause, Pause)
-    flow.send(Paused(pause.nap))
-    flow.send(Opened(session=(("used", b"1"),), unseen=0.2))
-    with pytest.raises(StopIteration) as end:
-        flow.send(Opened(session=(("user", b"1"),)))
-    assert end.value.value.session == (("user", b"1"),)
+def test_on_https_the_names_are_others(tmp_path: Path) -> None:
+    """The old cookie is deleted by its own name, and the new one carries `__Host-`."""
+    before, site = starlettes(True, tmp_path), starlettes(False, tmp_path)
+    assert isinstance(site, StarletteSite)
+    site.client.base_url = "https://testserver"
+    cookies = before.old()
+    now = applied(cookies, site.ask("/", cookies, "POST"))
+    assert list(now) == ["__Host-session-s"]
+    assert site.ask("/", now).seen == ANN
+    before.close()
+    site.close()

@@ -278,3 +278,13 @@ def test_leaving_twice_is_leaving_once(kind: bytes, *, coded: bool) -> None:
     out = hold.release() + hold.through(body[20:], last=True)
     found = gzip.decompress(out) if coded else out
     assert (found.count(b"!"), found.replace(b"!", b"")) == (kind == b"text/html", text)
+
+
+def test_a_page_that_decodes_to_more_than_is_held_back() -> None:
+    """It is complete as it came, and yet not all of it could be looked at."""
+    head = Response(200, (*HTML, (b"content-encoding", b"gzip")))
+    for size, unseen in ((PAGE_BYTES, False), (SUBMISSION_BYTES + 1, True)):
+        hold = held(head, plants=True)
+        hold.add(gzip.compress(b"b" * size, mtime=0), last=True)
+        assert (hold.complete, hold.unseen) == (True, unseen)
+        assert gzip.decompress(hold.release()) == b"b" * size + b"!"

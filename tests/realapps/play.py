@@ -3,9 +3,9 @@
 Each scene types a text of its own, so that its effects can be counted afterwards in the app's
 database. Its result is how many there are, and how the answers differ from what they should be.
 
-Two scenes kill. They need no hook in the app: whoever holds the write lock of a SQLite file decides
-how far a request comes. With the app's file locked it stops in the middle of the view; with
-seeother's file locked it stops after its effect, before its outcome is written.
+Three scenes stop a server or kill it. They need no hook in the app: whoever holds the write lock of
+a SQLite file decides how far a request comes. With the app's file locked it stops in the middle of
+the view; with seeother's file locked it stops after its effect, before its outcome is written.
 """
 
 from __future__ import annotations
@@ -89,6 +89,23 @@ class Play:
         forms = [self.load(text), self.load(text)]
         return _sum([self._judged(text, [self.person.submit(one)]) for one in forms], once=True)
 
+    def slow(self, text: str) -> Result:
+        """The server stands still in the middle of the view, until a repeat has lost patience."""
+        sent, site = self.load(text), self.site
+        begun = site.claimed()
+        with site.no_writes(site.app.effect.database):
+            first = self._all.submit(self.person.submit, sent)
+            site.until_claimed(begun)
+            stopped = ExitStack()
+            stopped.enter_context(site.paused(0))
+        with stopped:
+            told_to_wait = self.person.send(sent, 1)
+        repeat = self.person.ending(sent, told_to_wait, 1)
+        result = self._judged(text, [first.result(), repeat])
+        if not repeat.waited:
+            result.faults.append(f"{text}: no waiting page, but {told_to_wait.status_code}")
+        return result
+
     def killed_in_view(self, text: str) -> Result:
         """Killed in the middle of the view, while a repeat waits at the other server."""
         return self._killed(text, after_effect=False)
@@ -163,12 +180,13 @@ SCENES: Final[dict[str, Callable[[Play, str], Result]]] = {
     "10 doubles": Play.double,
     "burst of 5": Play.burst,
     "2 forms": Play.two,
+    "slow": Play.slow,
     "killed in view": Play.killed_in_view,
     "killed after effect": Play.killed_after_effect,
     "killed after answer": Play.killed_after_answer,
 }
 # How many effects there must be; after a crash in the view there may be none, and it is in doubt.
-PROTECTED: Final = dict(zip(SCENES, ({1}, {1}, {10}, {1}, {2}, {0, 1}, {1}, {1}), strict=True))
+PROTECTED: Final = dict(zip(SCENES, ({1}, {1}, {10}, {1}, {2}, {1}, {0, 1}, {1}, {1}), strict=True))
 BARE: Final = dict(zip(SCENES, (1, 2, 20, 5, 2), strict=False))
 
 

@@ -8,6 +8,7 @@ purpose. They share nothing but the folder: the app's database, and `seeother.db
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,16 @@ class Site:
     def restart(self, number: int) -> None:
         """Start it again, on the same port."""
         self.servers[number].start()
+
+    @contextmanager
+    def paused(self, number: int) -> Iterator[None]:
+        """Let one of the servers do nothing while this lasts; it notices nothing of it."""
+        group = self.servers[number].pid  # each runs in a process group of its own
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
 
     def until_stored(self, text: str) -> None:
         """Wait for the effect."""

@@ -74,6 +74,7 @@ NOTES: Final = Local(
     task=Task("/", "form", {"text": "{}"}),
     effect=Effect("notes.db", "note", "text"),
 )
+LONG: Final = ("slow", "killed in view")  # they wait until patience and lease are over
 QUICK: Final = ("once", "refresh", "2 forms", "burst of 5")
 
 
@@ -92,7 +93,7 @@ def test_bare_every_repeat_is_stored(tmp_path: Path) -> None:
 
 def test_with_seeother_no_repeat_is(tmp_path: Path) -> None:
     """With it 1, 1, 10, 1, 2; killed after its effect 1 and in doubt, later 1 and known."""
-    names = [name for name in SCENES if name != "killed in view"]  # it waits for half a minute
+    names = [name for name in SCENES if name not in LONG]
     results = scenes(NOTES, tmp_path, names, protected=True)
     assert list(judged(NOTES, results, protected=True)) == []
     assert [one.stored for one in results.values()] == [1, 1, 10, 1, 2, 1, 1]

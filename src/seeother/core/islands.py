@@ -23,6 +23,11 @@ _POINTS: Final = {
     SVG: frozenset({b"foreignobject", b"desc", b"title"}),
     MATH: frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext"}),
 }
+# Whose end tags are implied by that of what they stand in (HTML 13.2.6.3).
+_IMPLIED: Final = frozenset(b"dd dt li optgroup option p rb rp rt rtc".split())
+DEEPEST: Final = 4096  # open elements that are kept; browsers keep no more than 512
+# Two that stay MathML where it is text (HTML 13.2.6).
+_GLYPHS: Final = frozenset({b"mglyph", b"malignmark"})
 _HTML_ENCODINGS: Final = frozenset({b"text/html", b"application/xhtml+xml"})
 # These tags end every island up to the next point: they are signs of an island left open.
 _BREAKOUT: Final = frozenset(
@@ -79,9 +84,10 @@ class Islands:
         """Take a start tag; returns whether it is an HTML element."""
         if not self._open and name not in _ROOTS:
             return True
+        self.lost |= len(self._open) >= DEEPEST
         if self.foreign and self._breaks_out(name, attributes):
             self._leave()
-        if not self.foreign:
+        if not self.foreign and not self._is_glyph(name):
             return self._start_html(name, self_closing)
         if not self_closing:
             parent = self._open[-1]
@@ -94,14 +100,15 @@ class Islands:
         if not self._open:
             return True
         if self._open[-1].kind == HTML:
-            self.lost |= self._open[-1].name != name
-            self._open.pop()
+            self._end_html(name)
             return True
         if name in (b"br", b"p"):
             self._leave()
             return True
-        self._close(name)
-        return False
+        return self._close(name)
+
+    def _is_glyph(self, name: bytes) -> bool:
+        return name in _GLYPHS and bool(self._open) and self._open[-1].name in _POINTS[MATH]
 
     def _start_html(self, name: bytes, self_closing: bool) -> bool:
         root = _ROOTS.get(name)
@@ -113,15 +120,26 @@ class Islands:
             self._open.append(_Open(name, root))
         return False
 
-    def _close(self, name: bytes) -> None:
-        """Pop up to the nearest element of this name, but never through HTML."""
+    def _end_html(self, name: bytes) -> None:
+        top = self._open.pop()
+        while top.name != name and top.name in _IMPLIED and self._open[-1].kind == HTML:
+            top = self._open.pop()
+        self.lost |= top.name != name
+
+    def _close(self, name: bytes) -> bool:
+        """Pop up to the nearest element of this name, but never through HTML.
+
+        Without one the tag is for what stands around the island; the form there can be closed.
+        """
         for depth in range(len(self._open) - 1, -1, -1):
             if self._open[depth].kind == HTML:
-                break
+                self.lost = True
+                return False
             if self._open[depth].name == name:
                 del self._open[depth:]
-                return
-        self.lost = True
+                return False
+        self.lost = name != b"form"
+        return True
 
     def _leave(self) -> None:
         while self.foreign:
@@ -137,6 +155,8 @@ class Islands:
     def _kind(name: bytes, parent: _Open, attributes: Attributes) -> str:
         if parent.name == b"annotation-xml" and name == b"svg":
             return SVG
+        if name in _GLYPHS:
+            return MATH if parent.kind == POINT else parent.kind
         if parent.kind == MATH and name == b"annotation-xml":
             encoding = (attributes(b"encoding") or b"").lower()
             return POINT if encoding in _HTML_ENCODINGS else MATH

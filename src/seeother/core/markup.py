@@ -29,8 +29,8 @@ LONGEST: Final = 1 << 16  # bytes of a tag that is kept while its end has not co
 
 RAW_TEXT = ("style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 INTERESTING = (
-    *("form", "input", "button", "base", "template", "svg", "math", "script", "noscript"),
-    *("plaintext", *RAW_TEXT),
+    *("form", "input", "button", "select", "base", "template", "svg", "math", "script"),
+    *("noscript", "plaintext", *RAW_TEXT),
 )
 
 
@@ -115,13 +115,13 @@ def _other_second_letter() -> bytes:
     return "|".join(rules).encode()
 
 
-# Tags of no interest, all text between them, and text elements that stand whole in a chunk with no
-# `<` in them. Of the three ways in which a tag may end the middle one is what most look like, the
+# Tags of no interest, all text between them, and text areas and scripts that stand whole in a chunk
+# with no `<` in them. Of the three ways in which a tag may end the middle one is what most look like, the
 # last one is the whole grammar.
 _DULL = re.compile(
     rb"(?:[^<]*+<(?:/?+(?:[%b]|%b|(?!(?:%b)[%b/>])[%b])[a-zA-Z0-9]*+"
     rb"(?>>|(?:[ \n][a-zA-Z:-]++=\"[^\"]*+\")++ ?/?>|[^%b/>]*+%b)"
-    rb"|(title|textarea|style|script)(?:[ \n][a-zA-Z:-]++(?:=\"[^\"]*+\")?+)*+>[^<]*+</\1>))*+"
+    rb"|(textarea|script)(?:[ \n][a-zA-Z:-]++(?:=\"[^\"]*+\")?+)*+>[^<]*+</\1>))*+"
     rb"[^<]*+"
     % (_OTHER_LETTERS, _other_second_letter(), _NAMES, SPACE, _FIRST_LETTERS, SPACE, _TO_THE_END)
 )

@@ -24,6 +24,11 @@ _TELLING: Final = re.compile(rb"form|&|%b" % FIELD.encode(), re.IGNORECASE)
 _SAME_WINDOW: Final = frozenset({b"", b"_self", b"_top", b"_parent"})
 _ENCTYPES: Final = frozenset({b"multipart/form-data", b"text/plain"})
 _URLENCODED: Final = "application/x-www-form-urlencoded"
+# In an open `<select>` a browser of yesterday knows none of these, and what is text in them becomes
+# tags; one of today does (HTML 13.2.6.4.7, changed in 2025).
+_DOUBTFUL_IN_SELECT: Final = frozenset(
+    b"template svg math noscript title style xmp iframe noembed noframes plaintext".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ class Walk:
         self.seen = 0  # bytes, up to the end of the last piece
         self.pending: _Pending | None = None
         self.templates: int = outer.templates if outer else 0
+        self.in_select = False
         # Whether a form is open, for a browser with scripting and for one without.
         self.is_open: bool = outer is not None and outer.is_open_bare
         self.is_open_bare: bool = self.is_open
@@ -185,7 +191,7 @@ class Walk:
         if self.pending and self.seen - self.pending.start > HOLD:
             self.decide()
         is_html = self.islands.end(tag.name) if tag.closing else self._start(tag)
-        if self.islands.lost:
+        if self.islands.lost or (self.in_select and self._is_doubtful(tag)):
             self.give_up()
         elif is_html and (handler := _HANDLERS.get((tag.name, tag.closing))):
             handler(self, tag)
@@ -198,6 +204,11 @@ class Walk:
 
         return self.islands.start(tag.name, self_closing=tag.self_closing, attributes=attribute)
 
+    @staticmethod
+    def _is_doubtful(tag: Tag) -> bool:
+        """In a `<select>`: do browsers differ about what this is?"""
+        return tag.name in _DOUBTFUL_IN_SELECT and not tag.closing
+
     def give_up(self) -> None:
         """Only a browser could tell what follows: leave it alone, and the form that is open."""
         self.pending = None
@@ -209,20 +220,22 @@ class Walk:
         """A form starts, unless one is open or it stands in a template."""
         if self.templates:
             return
-        if tag.raw and not self.is_open and not self.is_open_bare:
+        if tag.raw and not (self.is_open or self.is_open_bare or self.in_select):
             found = _Pending(len(self.out), self.seen - len(tag.raw), tag.raw, attributes(tag.raw))
             if (found.value(b"method") or b"").lower() == b"post":
                 self.pending = found
         self.is_open = self.is_open_bare = True
 
     def end_form(self, tag: Tag) -> None:
-        """The open form ends, wherever it began."""
-        if not self.templates:
+        """The open form ends, wherever it began; not in a select, where it may be open for one."""
+        if not (self.templates or self.in_select):
             self.decide()
             self.is_open = self.is_open_bare = False
 
     def control(self, tag: Tag) -> None:
         """An input or a button: it may be our field, or send a form elsewhere."""
+        if tag.name == b"input":
+            self.in_select = False
         if not _TELLING.search(tag.raw):
             return
         found = {name: attribute.value for name, attribute in attributes(tag.raw).items()}
@@ -305,7 +318,17 @@ class Walk:
 
     def end_template(self, tag: Tag) -> None:
         """The innermost template ends."""
-        self.templates = max(0, self.templates - 1)
+        if self.templates:
+            self.templates -= 1
+            self.in_select = False
+
+    def select(self, tag: Tag) -> None:
+        """A select starts; inside of one the tag is its end."""
+        self.in_select = not self.in_select
+
+    def end_select(self, tag: Tag) -> None:
+        """Its end tag ends a select, and so does an input."""
+        self.in_select = False
 
     def start_noscript(self, tag: Tag) -> None:
         """Keep what follows; where this walk is one without scripting it is markup as any other."""
@@ -326,7 +349,7 @@ class Walk:
         if self.pending:
             self.pending.actions.extend(inner.actions)
         self.is_open_bare = inner.is_open
-        understood = inner.markup.between and not inner.islands
+        understood = inner.markup.between and not (inner.islands or inner.in_select)
         if not understood or inner.templates != self.templates:
             self.give_up()
 
@@ -339,6 +362,8 @@ _HANDLERS: dict[tuple[bytes, bool], Callable[[Walk, Tag], None]] = {
     (b"base", False): Walk.base,
     (b"template", False): Walk.template,
     (b"template", True): Walk.end_template,
+    (b"select", False): Walk.select,
+    (b"select", True): Walk.end_select,
     (b"noscript", False): Walk.start_noscript,
     (b"noscript", True): Walk.end_noscript,
 }

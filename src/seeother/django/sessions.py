@@ -14,6 +14,8 @@ writes what this request changed: keys set and keys deleted. What `modified`, `s
 | `flush()`, so also `logout()` | the session ends; another request's save raises UpdateError |
 | `set_expiry(...)` | kept, and the row goes when it says so |
 
+Sessions of Django's own database engine go on: their rows are read once and upgraded (`legacy`).
+
 A session ends for good 90 days after it began (policy `session_lifetime`). Inside of the middleware
 a save is a part of the submission's transaction: what had no effect changed no session either.
 """
@@ -33,6 +35,7 @@ from ..core.ops import Close, Open
 from ..core.values import Changes, SessionWrite
 from ..errors import StoreBusy
 from ..stores.work import Work
+from . import legacy
 from .settings import session_store
 from .store import DjangoStore
 from .visits import visit_of
@@ -68,7 +71,7 @@ class SessionStore(SessionBase):
     def load(self) -> dict[str, Any]:
         """Everything in it; nothing, and no key, where it has ended or never was."""
         key = self.session_key
-        found = None if key is None else session_store().open(Open(sid=_id(key))).session
+        found = None if key is None else self._found(key)
         self._rows = dict(found or ())
         if found is None:
             self._session_key = None
@@ -76,9 +79,7 @@ class SessionStore(SessionBase):
 
     def exists(self, session_key: str | None) -> bool:
         """Does this key open a session? A session that was never saved has none."""
-        if session_key is None:
-            return False
-        return session_store().open(Open(sid=_id(session_key))).session is not None
+        return session_key is not None and self._found(session_key) is not None
 
     def create(self) -> None:
         """Begin a session under a new key; it is saved once."""
@@ -102,15 +103,14 @@ class SessionStore(SessionBase):
             return
         dumped = self._dumped(no_load=must_create)
         changes = self._changes({} if must_create else self._rows, dumped)
-        _write(lambda work: self._merge(work, _id(key), changes, must_create=must_create))
+        _write(lambda work: self._merge(work, key, changes, must_create=must_create))
         self._rows, self._cleared = dumped, False
 
     def delete(self, session_key: str | None = None) -> None:
         """End it: no request that still runs can bring it back."""
         key = session_key or self.session_key
         if key is not None:
-            end = SessionWrite(_id(key), Changes(), ends=_id(key))
-            _write(lambda work: work.close(Close(session=end)))
+            _write(lambda work: _end(work, key))
 
     def clear(self) -> None:
         """Forget everything, also what another request adds until this one is saved."""
@@ -126,7 +126,7 @@ class SessionStore(SessionBase):
             return
         new = self._get_new_session_key()
         move = SessionWrite(_id(new), self._changes(self._rows, dumped), moves=_id(old))
-        _write(lambda work: work.close(Close(session=move)))
+        _write(lambda work: self._close(work, old, move))
         self._session_key = new
         self._rows, self._cleared, self.modified = dumped, False, True
 
@@ -157,8 +157,9 @@ class SessionStore(SessionBase):
 
         if self.session_key is None or not self.exists(self.session_key):
             self.create()
-        write = SessionWrite(_id(str(self.session_key)), Changes(updates=((name, update),)))
-        _write(lambda work: work.close(Close(session=write)))
+        key = str(self.session_key)
+        write = SessionWrite(_id(key), Changes(updates=((name, update),)))
+        _write(lambda work: self._close(work, key, write))
         self._rows[name] = seen[-1]
         self[name] = self._codec().loads(seen[-1])
         return self[name]
@@ -168,6 +169,7 @@ class SessionStore(SessionBase):
         """Delete what has expired (`manage.py clearsessions`)."""
         while session_store().expire_now():
             pass
+        _write(lambda _work: legacy.expire())
 
     # Keys and rows ---------------------------------------------------------------------------
 
@@ -203,8 +205,42 @@ class SessionStore(SessionBase):
     def _codec(self) -> Any:
         return self.serializer()
 
-    def _merge(self, work: Work, sid: bytes, changes: Changes, *, must_create: bool) -> None:
+    def _found(self, key: str) -> tuple[tuple[str, bytes], ...] | None:
+        """The rows of a session, also of one that is still Django's; None where there is none.
+
+        Asked once more at the end: between the two questions another request may have upgraded it.
+        """
+        found = self._ours(key)
+        if found is None:
+            found = self._before(key)
+        return self._ours(key) if found is None else found
+
+    def _ours(self, key: str) -> tuple[tuple[str, bytes], ...] | None:
+        return session_store().open(Open(sid=_id(key))).session
+
+    def _before(self, key: str) -> tuple[tuple[str, bytes], ...] | None:
+        values = legacy.read(key)
+        if values is None:
+            return None
+        return tuple((str(name), self._codec().dumps(value)) for name, value in values.items())
+
+    def _adopt(self, work: Work, key: str) -> None:
+        """One that is still Django's becomes ours, under its key, unless it is ours already."""
+        if work.head(_id(key)) is not None:
+            return
+        rows = self._before(key)
+        if rows is not None:
+            work.close(Close(session=SessionWrite(_id(key), Changes(rows), fresh=True)))
+            legacy.drop(key)
+
+    def _close(self, work: Work, key: str, write: SessionWrite) -> None:
+        self._adopt(work, key)
+        work.close(Close(session=write))
+
+    def _merge(self, work: Work, key: str, changes: Changes, *, must_create: bool) -> None:
         """One step: look whether it is there, then write."""
+        sid = _id(key)
+        self._adopt(work, key)
         head = work.head(sid)
         if must_create and head is not None:
             raise CreateError
@@ -232,6 +268,11 @@ class SessionStore(SessionBase):
 
 def _id(key: str) -> bytes:
     return session_id(key.encode())
+
+
+def _end(work: Work, key: str) -> None:
+    legacy.drop(key)
+    work.close(Close(session=SessionWrite(_id(key), Changes(), ends=_id(key))))
 
 
 def _write(step: Callable[[Work], T]) -> T:

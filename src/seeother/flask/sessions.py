@@ -38,7 +38,7 @@ from ..visit import Visit
 from ..wsgi import KEY
 from ..wsgi_exchange import request_of
 from .answers import apply, core_response
-from .legacy import Upgrade, upgrade_of
+from .legacy import ALONE, Upgrade, upgrade_of
 from .settings import Settings, settle
 from .visits import FLASHES, FlaskVisit, Style, flash_of, message_of, session_of
 
@@ -46,17 +46,15 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.wrappers import Request, Response
 
-ALONE: Final = "seeother.session"
 MISSING: Final = object()
 
 
 class FlaskSession(SessionMixin):
     """The session of a visit as Flask's views know it: a full mapping, and Flask's attributes."""
 
-    def __init__(self, visit: Visit) -> None:
-        self.visit = visit
+    def __init__(self, visit: Visit, upgrade: Upgrade | None = None) -> None:
+        self.visit, self.upgrade = visit, upgrade
         self.alone: Alone | None = None
-        self.upgrade: Upgrade | None = None
 
     @property
     def _data(self) -> Session:
@@ -159,11 +157,7 @@ class SeeOtherSessionInterface(SessionInterface):
         """The session of the visit, or of a visit of our own; None where the app has no secret."""
         visit = request.environ.get(KEY)
         if isinstance(visit, Visit):
-            session = FlaskSession(visit)
-            state = app.extensions.get(KEY)
-            if isinstance(visit, FlaskVisit) and state is not None:
-                session.upgrade = upgrade_of(app, visit, state.settings)
-            return session
+            return FlaskSession(visit, upgrade_of(app, visit))
         config = cast("Mapping[str, Any]", app.config)
         if not app.secret_key and not config.get("SEEOTHER_SECRET"):
             return None
@@ -218,7 +212,7 @@ class SeeOtherSessionInterface(SessionInterface):
         session = FlaskSession(visit)
         session.alone = Alone(visit, settings, peeks=state is not None)
         session.alone.begin()
-        session.upgrade = upgrade_of(app, visit, settings)
+        session.upgrade = upgrade_of(app, visit)
         query = visit.greeting.request.query
         request.environ["QUERY_STRING"] = query.decode("latin-1")
         request.query_string = query
