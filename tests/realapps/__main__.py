@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -94,4 +95,5 @@ def line(title: str, arm: str, cells: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end with this process
     sys.exit(main(sys.argv[1:]))

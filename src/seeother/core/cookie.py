@@ -172,6 +172,7 @@ def cookie_names(tag: str, secure: bool, override: str | None = None) -> CookieN
     own = (f"so-{tag}", f"so-s-{tag}", f"so-h-{tag}")
     names = (stem, f"{stem}-s", f"{stem}-h") if override else own
     for name in names:
-        if not re.fullmatch(rf"(?!__){_TOKEN.pattern}", name):  # "__" is where browsers keep prefixes
+        # "__" is where browsers keep prefixes
+        if not re.fullmatch(rf"(?!__){_TOKEN.pattern}", name):
             raise PolicyError(f"{name!r} cannot be the name of a cookie")
     return CookieNames(*(f"{_HOST if secure else ''}{name}" for name in names))

@@ -92,7 +92,7 @@ def migrate() -> None:
 
 def tokens(text: str) -> dict[str, str]:
     """The hidden fields of the first form in a page, by name."""
-    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
+    return dict(re.findall(r'type="hidden" name="([\w-]+)" value="([^"]*)"', text))
 
 
 def filled(client: Client, path: str, **values: str) -> dict[str, str]:
