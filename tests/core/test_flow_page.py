@@ -138,6 +138,14 @@ def test_what_a_page_asks_for(greeting: Greeting, question: Open) -> None:
     assert converse(page(greeting, POLICY), *turns).response == PAGE.response
 
 
+def test_without_marks_a_message_is_an_orphan_at_once() -> None:
+    """No page has it under its own address, so the next one may take it without a wait."""
+    unmarked = replace(POLICY, mark=None)
+    question = Open(visitor_id(VISITOR), messages=True, orphans=True, orphan_age=0.0)
+    turns: list[Turn] = [(question, Opened()), (Handle(opened=Opened()), PAGE)]
+    assert converse(page(hinted(), unmarked), *turns).response == PAGE.response
+
+
 @pytest.mark.parametrize(
     "greeting",
     [
