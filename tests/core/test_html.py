@@ -184,10 +184,16 @@ def test_a_button_that_sends_the_form_away_counts(html: bytes, forms: list[int])
         b"<form id=f method=post action=x></form><noscript><base href=//b.example>",
     ],
 )
-def test_a_whole_document_knows_what_comes_later(html: bytes) -> None:
-    """`plant` leaves a form alone that something behind it sends away; a stream cannot know."""
+def test_what_comes_after_a_form_is_known(html: bytes) -> None:
+    """A form that something behind it sends away is left alone; far behind a stream cannot know."""
     assert plant(html, FIELD, page=PAGE) == html
-    assert in_chunks(html, 1, page=PAGE).count(FIELD) == 1
+    assert in_chunks(html, 1, page=PAGE) == html
+    end = html.index(b"</form>") + len(b"</form>")
+    for filler, fields in ((BIG[: HOLD - 200], 0), (BIG, 1)):
+        page = html[:end] + filler + html[end:]
+        assert plant(page, FIELD, page=PAGE) == page
+        for size in (1000, HOLD, len(page)):
+            assert in_chunks(page, size, page=PAGE).count(FIELD) == fields
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def tidy(chance: Random) -> str:
 
 def _thrown(chance: Random, words: tuple[str, ...]) -> str:
     length = chance.randrange(1, 16)
-    return "".join(chance.choice(_FORMS if chance.random() < 0.35 else words) for _ in range(length))
+    return "".join(
+        chance.choice(_FORMS if chance.random() < 0.35 else words) for _ in range(length)
+    )
 
 
 def _tidy(chance: Random, kind: str, depth: int, *, in_form: bool) -> str:

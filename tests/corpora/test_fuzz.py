@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from seeother.core import html as planting_of_pages
+from seeother.core import planting
 from tests.corpora.fuzz import FAMILIES, documents
 from tests.corpora.judge import DOUBTFUL, FIELD, NOSCRIPT, by_lexbor, judge, numbered, planted
 
@@ -15,7 +17,7 @@ BOTH_JUDGES = 100  # of so many documents one is also for html5lib, and cut into
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fuzzed_documents(family: str) -> None:
-    """Every form that lexbor sees has one field of its own; where a page may be left alone, or 0."""
+    """Every form that lexbor sees has one field of its own, or none in a page left alone."""
     forms = fields = 0
     for number, document in enumerate(documents(family, SEED, NUMBER)):
         html = numbered(document)
@@ -35,3 +37,15 @@ def test_fuzzed_documents(family: str) -> None:
             assert not judge(html, chunks=(1, 7)).faults, result
     print(f"\n{family}: {NUMBER} documents, {forms} forms that post, {fields} fields")
     assert forms > NUMBER // 4
+
+
+@pytest.mark.parametrize("hold", [40, 100])
+def test_long_documents_in_chunks(hold: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more comes than is held back, the same bytes come out for every way of cutting."""
+    for module in (planting, planting_of_pages):
+        monkeypatch.setattr(module, "HOLD", hold)
+    late = (b"<base href=//b>", b"<button form=f formaction=//b>", b"")
+    for number, document in enumerate(documents("wild", SEED + 1, NUMBER // 10)):
+        html = document + b"<form id=f method=post action=x></form>" + document + late[number % 3]
+        whole = planted(html, len(html) + 1)
+        assert all(planted(html, size) == whole for size in (1, 7, hold, hold + 1)), html

@@ -116,8 +116,8 @@ def _other_second_letter() -> bytes:
 
 
 # Tags of no interest, all text between them, and text areas and scripts that stand whole in a chunk
-# with no `<` in them. Of the three ways in which a tag may end the middle one is what most look like, the
-# last one is the whole grammar.
+# with no `<` in them. Of the three ways in which a tag may end the middle one is what most look
+# like, the last one is the whole grammar.
 _DULL = re.compile(
     rb"(?:[^<]*+<(?:/?+(?:[%b]|%b|(?!(?:%b)[%b/>])[%b])[a-zA-Z0-9]*+"
     rb"(?>>|(?:[ \n][a-zA-Z:-]++=\"[^\"]*+\")++ ?/?>|[^%b/>]*+%b)"

@@ -89,25 +89,12 @@ class Known:
     foreign_base: bool = False
     target: bytes | None = None
     sent_away: set[bytes] = field(default_factory=set)  # ids of forms with a foreign formaction
-    late: bool = False  # something was learnt after a form had been decided
-    decided: bool = False
 
     def base(self, href: bytes | None, target: bytes | None, page: Page | None) -> None:
         """Take a `<base>`. The first counts; that a later one is no base makes it only safer."""
-        before = (self.based, self.foreign_base, self.target)
         self.based |= href is not None
         self.foreign_base |= href is not None and is_foreign(cleaned(href), page)
         self.target = target if self.target is None else self.target
-        self._learnt(before != (self.based, self.foreign_base, self.target))
-
-    def send_away(self, form_id: bytes) -> None:
-        """Take a control somewhere that would send this form to another origin."""
-        new = form_id not in self.sent_away
-        self.sent_away.add(form_id)
-        self._learnt(new)
-
-    def _learnt(self, new: bool) -> None:
-        self.late |= new and self.decided
 
 
 @dataclass(slots=True)
@@ -139,6 +126,7 @@ class Walk:
         self.out: list[Piece] = []
         self.seen = 0  # bytes, up to the end of the last piece
         self.pending: _Pending | None = None
+        self.waiting: list[_Pending] | None = []  # forms that have ended; None: decided at once
         self.templates: int = outer.templates if outer else 0
         self.in_select = False
         # Whether a form is open, for a browser with scripting and for one without.
@@ -162,20 +150,30 @@ class Walk:
             self._end_noscript()
         if self.pending and (fed is None or fed - self.pending.start > HOLD):
             self.decide()
-        end = self.pending.index if self.pending else len(self.out)
+        if fed is None:
+            self.settle()
+        held = [*(self.waiting or ()), *((self.pending,) if self.pending else ())]
+        end = held[0].index if held else len(self.out)
         ready = self.out[:end]
         del self.out[:end]
-        if self.pending:
-            self.pending.index = 0
+        for one in held:
+            one.index -= end
         return ready
+
+    def settle(self) -> None:
+        """Decide about all forms that have ended, and from here on about each at its end."""
+        for one in self.waiting or ():
+            self.out[one.index] = self._planted(one)
+        self.waiting = None
 
     @property
     def settled(self) -> bool:
         """Is all that was fed understood, and nothing of it held back?"""
-        return self.pending is None and self.noscript is None and self.markup.between
+        held = self.pending or self.waiting or self.noscript is not None
+        return not held and self.markup.between
 
     def _text(self, piece: bytes) -> None:
-        self.seen += len(piece)
+        self._see(len(piece))
         if self.noscript is None:
             self.out.append(piece)
             return
@@ -186,10 +184,13 @@ class Walk:
             self.noscript = None
             self.give_up()
 
-    def _tag(self, tag: Tag) -> None:
-        self.seen += len(tag.raw)
+    def _see(self, size: int) -> None:
+        self.seen += size
         if self.pending and self.seen - self.pending.start > HOLD:
             self.decide()
+
+    def _tag(self, tag: Tag) -> None:
+        self._see(len(tag.raw))
         is_html = self.islands.end(tag.name) if tag.closing else self._start(tag)
         if self.islands.lost or (self.in_select and self._is_doubtful(tag)):
             self.give_up()
@@ -244,7 +245,7 @@ class Walk:
             action = cleaned(action)
             (self.pending or self).actions.append(action)
             if owner and self._leaves(action):
-                self.known.send_away(owner)
+                self.known.sent_away.add(owner)
         if self.pending and not self.templates and found.get(b"name") == FIELD.encode():
             self.pending.has_token |= owner in (None, self.pending.value(b"id"))
 
@@ -252,11 +253,12 @@ class Walk:
         return is_foreign(url, self.page, foreign_base=self.known.foreign_base)
 
     def decide(self) -> None:
-        """Plant into the form that is held back, or let it go as it is."""
-        if self.pending:
-            self.known.decided = True
+        """Plant into the form that is held back, or let it go as it is; or wait to know more."""
+        if self.pending and self.waiting is not None:
+            self.waiting.append(self.pending)
+        elif self.pending:
             self.out[self.pending.index] = self._planted(self.pending)
-            self.pending = None
+        self.pending = None
 
     def _planted(self, pending: _Pending) -> Piece:
         action = cleaned(pending.value(b"action") or b"")
@@ -345,13 +347,22 @@ class Walk:
         inner = Walk(self.page, self.known, outer=self)
         inner.feed(content, final=True)
         inner.pending = None  # a form that does not end where it begins is left alone
-        self.out.extend(inner.out)
+        self._take_over(inner)
         if self.pending:
             self.pending.actions.extend(inner.actions)
         self.is_open_bare = inner.is_open
         understood = inner.markup.between and not (inner.islands or inner.in_select)
         if not understood or inner.templates != self.templates:
             self.give_up()
+
+    def _take_over(self, inner: "Walk") -> None:
+        if self.waiting is None:
+            inner.settle()
+        for one in inner.waiting or ():
+            one.index += len(self.out)
+        if self.waiting is not None:
+            self.waiting.extend(inner.waiting or ())
+        self.out.extend(inner.out)
 
 
 _HANDLERS: dict[tuple[bytes, bool], Callable[[Walk, Tag], None]] = {
