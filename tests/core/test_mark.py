@@ -166,3 +166,24 @@ def test_linear_time(pair: bytes) -> None:
         return min(times)
 
     assert fastest(80_000) < 10 * fastest(20_000)
+
+
+TOKEN = b"so_token=" + b"t-_" * 18 + b"tt"
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        (TOKEN, b""),
+        (b"a=1&" + TOKEN + b"&b=2", b"a=1&b=2"),
+        (TOKEN + b"~" + MARK + b"&q=tea", b"q=tea"),
+        (TOKEN + b"%7E" + MARK, b""),
+        (b"so_token=theirs&q=tea", b"so_token=theirs&q=tea"),
+        (b"xso_token=" + b"t" * 56, b"xso_token=" + b"t" * 56),
+    ],
+    ids=["alone", "between", "with its echo", "escaped", "not a token", "another field"],
+)
+def test_a_token_in_the_address_is_cut(query: bytes, seen: bytes) -> None:
+    """`formmethod=get` puts the form's token into the query: neither app nor log get to see it."""
+    for name in ("so", None):
+        assert cut(RING, query, name, unsafe=False) == Cut(seen, None)

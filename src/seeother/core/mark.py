@@ -13,12 +13,16 @@ the address.
 
 from __future__ import annotations
 
+import re
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from .keys import Keyring, decode, encode, mac
+from .token import FIELD
 
 RANDOM: Final = 8
+_TOKEN: Final = FIELD.encode() + b"="
+_A_TOKEN: Final = re.compile(_TOKEN + rb"[A-Za-z0-9_-]{56}(?:(?:~|%7E)[A-Za-z0-9_-]*)?")
 
 
 class Cut(NamedTuple):
@@ -55,6 +59,7 @@ def cut(ring: Keyring, query: bytes, name: str | None, *, unsafe: bool) -> Cut:
     `unsafe`: a bare `so` is ours only on a request that may change something. Of several marks the
     last one counts.
     """
+    query = _without_token(query)
     if not query or name is None or (bare := name.encode()) not in query:
         return Cut(query, None)
     kept: list[bytes] = []
@@ -67,6 +72,13 @@ def cut(ring: Keyring, query: bytes, name: str | None, *, unsafe: bool) -> Cut:
         elif not (unsafe and pair == bare):
             kept.append(pair)
     return Cut(b"&".join(kept), receipt)
+
+
+def _without_token(query: bytes) -> bytes:
+    """A button with `formmethod=get` puts the token of its form into the address (rule 21)."""
+    if _TOKEN not in query:
+        return query
+    return b"&".join([pair for pair in query.split(b"&") if not _A_TOKEN.fullmatch(pair)])
 
 
 def add(location: str, name: str, value: str | None) -> str:
