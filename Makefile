@@ -28,7 +28,7 @@ run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
 
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m $(if $(ARGS),pytest $(ARGS),tests)
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check
