@@ -806,3 +806,12 @@ def waiting(html: bytes) -> Iterator[int]:
     for at in range(len(html)):
         planter.feed(html[at : at + 1])
         yield len(planter._walk.markup._rest)
+
+
+def test_a_giant_tag_of_no_interest_in_a_form() -> None:
+    """Its bytes pass as they come, and the form that it stands in is planted all the same."""
+    page = POST + b'<p title="' + b"a" * (HOLD + 5_000) + b'">x</form><p>end'
+    planter = Planter(FIELD)
+    edges = [0, 40, HOLD + 2_000, len(page)]
+    out = b"".join([planter.feed(page[a:b]) for a, b in pairwise(edges)]) + planter.close()
+    assert out == page.replace(POST, POST + FIELD)
