@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="seeother")
 def cli() -> None:
-    """Post/Redirect/Get for any Python web app: every submission takes effect exactly once."""
+    """Post/Redirect/Get for any Python web app; forms count once (exactly: joined, fenced)."""
 
 
 cli.add_command(ledger)
