@@ -50,6 +50,7 @@ class Exchange:
         self._released = asyncio.Event()
         self._hints: list[Message] = []
         self._app: asyncio.Task[None] | None = None
+        self._seen: Scope = {}
         self._hold: Hold
         self._visit: Visit
         self._own = self._trailers = self._answered = False
@@ -77,7 +78,9 @@ class Exchange:
             self._released.set()
             self._in.close()
         seconds = time.perf_counter() - started
-        request_line(self._request, self._out.status, self._out.landing, word, seconds)
+        route = getattr(self._seen.get("route"), "path", "")  # as Starlette and FastAPI say it
+        status, landing = self._out.status, self._out.landing
+        request_line(self._request, status, landing, word=word, seconds=seconds, route=route)
 
     async def _run(self) -> str:
         policy, greeting = self._policy, self._greeting
@@ -139,9 +142,8 @@ class Exchange:
         visit = self._visit
         visit.begin(op.opened, op.taken)
         visit.grant = op.grant
-        self._app = asyncio.ensure_future(
-            self._outer.app(self._outer.inner(self._inner(visit), visit), self._hear, self._say)
-        )
+        self._seen = self._outer.inner(self._inner(visit), visit)
+        self._app = asyncio.ensure_future(self._outer.app(self._seen, self._hear, self._say))
         self._app.add_done_callback(self._go_on)
         if op.taken:
             self._in.watch()

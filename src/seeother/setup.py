@@ -7,6 +7,7 @@ all others read the winner's key; it has mode 0600, and one that others may read
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import stat
@@ -23,7 +24,7 @@ from .core.principal import unreadable
 from .core.values import Response
 from .drive import Driver, Perform
 from .errors import PolicyError
-from .log import EVENTS, clean
+from .log import EVENTS, clean, count, happened
 from .stores import Store, open_store
 from .stores.sqlite import SQLiteStore, create_folder
 from .stores.workstore import WorkStore
@@ -82,6 +83,7 @@ class Middleware:
         if error is None or visit.entry is not None:
             return
         self.unread[error.reason] += 1
+        count("unprotected")
         if self.unread[error.reason] == 1:
             request = visit.greeting.request
             where = clean(request.root + request.path)
@@ -110,7 +112,8 @@ def performing(perform: Perform, policy: Policy) -> Perform:
         if isinstance(op, Reconcile):
             return policy.reconcile(op.key.id.hex())
         if isinstance(op, Report):
-            EVENTS.error("%s: submission %s", op.what, op.key.id.hex() if op.key else "-")
+            name = op.key.id.hex() if op.key else "-"
+            happened(logging.ERROR, op.what, "%s: submission %s", op.what, name)
         return perform(op)
 
     return answer

@@ -7,6 +7,7 @@ around the view writes them in one step, or none of them.
 from __future__ import annotations
 
 from dataclasses import replace
+from logging import WARNING
 from typing import Final
 
 from .core.cookie import SetCookie
@@ -17,7 +18,7 @@ from .core.ops import Granted, Opened
 from .core.policy import Policy
 from .core.session import Session
 from .core.values import Changes, Draft, Flash, Handled, Key, Response, SessionWrite
-from .log import EVENTS, clean
+from .log import clean, happened
 
 TOUCHES: Final = 14  # a busy session is touched about once a day, by unsafe requests only
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
@@ -31,6 +32,7 @@ class Ending:
     def __init__(self, greeting: Greeting, policy: Policy, *, trusts_307: bool) -> None:
         self.greeting, self.policy = greeting, policy
         self.entry: Entry | None = None
+        self.route = ""  # the pattern of the path in the framework's words, for metrics
         self.settled: tuple[SetCookie, ...] | None = None
         self.running: Key | None = None
         self.grant: Granted | None = None
@@ -70,7 +72,8 @@ class Ending:
         if named and self.policy.mode in ("joined", "fenced") and response.status < 400:
             request = self.greeting.request
             path = clean(request.root + request.path)
-            EVENTS.warning("unprotected: %s %s was answered without once()", request.method, path)
+            text = "unprotected: %s %s was answered without once()"
+            happened(WARNING, "unprotected", text, request.method, path)
 
     def _session_write(self) -> SessionWrite | None:
         """What this visit did to its session, and under which id it goes on."""

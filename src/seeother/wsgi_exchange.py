@@ -68,7 +68,8 @@ class Exchange:
         word, response, body = self._run(request)
         seconds = time.perf_counter() - started
         landing = response.header(b"location")
-        request_line(request, response.status, landing, word, seconds)
+        status, route = response.status, self._route
+        request_line(request, status, landing, word=word, seconds=seconds, route=route)
         return body
 
     def _run(self, request: Request) -> tuple[str, Response, Iterable[bytes]]:
@@ -126,6 +127,11 @@ class Exchange:
         self._environ["wsgi.input"] = BytesIO(whole)
         self._environ["CONTENT_LENGTH"] = str(len(whole))
         return whole
+
+    @property
+    def _route(self) -> str:
+        visit = getattr(self, "_visit", None)
+        return "" if visit is None else visit.route
 
     # The app ---------------------------------------------------------------------------------
 

@@ -241,7 +241,10 @@ class Exchange:
     def _logged(self, response: HttpResponseBase) -> HttpResponseBase:
         landing = response.get("Location")
         seconds = time.perf_counter() - self._started
-        request_line(self._core, response.status_code, landing, self._word, seconds)
+        match = self.request.resolver_match
+        route = match.route if match is not None else ""
+        status, word = response.status_code, self._word
+        request_line(self._core, status, landing, word=word, seconds=seconds, route=route)
         return response
 
 

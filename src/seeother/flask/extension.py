@@ -242,6 +242,7 @@ def _around(state: State, dispatch: Callable[..., Any]) -> Callable[..., Any]:
         visit, rule = request.environ.get(KEY), request.url_rule
         if not isinstance(visit, FlaskVisit) or rule is None or request.routing_exception:
             return dispatch(*args, **kwargs)
+        visit.route = rule.rule
         view = state.app.view_functions.get(rule.endpoint)
         if not claims(state, visit, view, request.method):
             return dispatch(*args, **kwargs)

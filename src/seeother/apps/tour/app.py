@@ -117,7 +117,8 @@ class Tour:
         await place.app(inner, receive, framed)
         if place.arm != "seeother":  # which writes its own line
             seconds = time.perf_counter() - started
-            request_line(request_of(scope), framed.status, framed.location, "bare", seconds)
+            request = request_of(scope)
+            request_line(request, framed.status, framed.location, word="bare", seconds=seconds)
 
     def _noted(
         self, place: Place, browser: str, scope: Scope, answer: Answer
