@@ -6,8 +6,10 @@
 # make coverage  branches of core, drivers and stores: all of them, or it fails
 # make mutants   every small mistake in the modules that decide, tried     make mutants ARGS=token
 # make soak    crashes, races, floods, targets and schedules, for long
+# make fuzz    hostile targets, tokens and form bodies; others judge      make fuzz ARGS="--n 10000000 tokens"
 # make upstream  other projects' test suites with seeother in between   make upstream ARGS="flask django"
 # make realapps  real apps, bare and with one line around them      make realapps ARGS="trac wagtail"
+# make versus   one shop on three frameworks, bare and with seeother     make versus ARGS=flask
 # make corpora   documents that break parsers, planted, before two judges  make corpora ARGS=html5lib
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
@@ -19,10 +21,10 @@ N      ?= 3000
 SEED   ?= 1
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream realapps corpora clean
+.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream realapps versus corpora fuzz clean
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 11
+	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.stamp-demo
 	@$(BIN)/seeother demo --port $(PORT)
@@ -65,11 +67,17 @@ soak: $(VENV)/.stamp-dev
 	SCALE=50 $(BIN)/python -m pytest -s tests/corpora/test_fuzz.py
 	$(BIN)/python -m tests.sim --n 100000
 
+fuzz: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 upstream: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.upstream $(ARGS)
 
 realapps: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.realapps $(ARGS)
+
+versus: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.versus $(ARGS)
 
 corpora: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.corpora $(ARGS)

@@ -289,6 +289,19 @@ def test_other_clients_are_read_but_not_canonical(body: bytes) -> None:
     assert read_form(MULTIPART, body) == Parsed((Field(b"a", b"1"),), canonical=False)
 
 
+@pytest.mark.parametrize("data", [b"x\n--b\r\nmore", b"x--b", b"x--b--"])
+def test_a_boundary_inside_a_part_is_no_browsers(data: bytes) -> None:
+    """A browser's boundary occurs nowhere else; a parser that takes LF for CRLF would split there.
+
+    So the same items under another boundary have another fingerprint.
+    """
+    items = [upload(b"a", b"f.txt", b"1", "image/--b"), Field(b"a", data)]
+    for part_of in (items[:1], items[1:]):
+        assert not read_form(MULTIPART, as_browser([*part_of])).canonical
+        other = read_form("multipart/form-data; boundary=c", as_browser([*part_of], b"c"))
+        assert other == Parsed(tuple(part_of), canonical=True)
+
+
 def test_a_plain_filename_beside_an_extended_one_is_a_file() -> None:
     """Clients that send both `filename` and `filename*` are read by the plain one."""
     parsed = read_form(MULTIPART, part(DISPOSITION + b"; filename=x; filename*=utf-8''y"))

@@ -221,8 +221,14 @@ def _check_disposition(value: str) -> None:
 
 
 def _is_browser_made(body: bytes, boundary: bytes, items: Sequence[Item]) -> bool:
-    """Whether `body` is, byte for byte, what a browser makes of `items` with this boundary."""
+    """Whether `body` is, byte for byte, what a browser makes of `items` with this boundary.
+
+    A browser's boundary occurs nowhere else. Where it does, parsers that accept LF for CRLF, or a
+    delimiter inside a header, read other items (found by fuzzing Werkzeug and Django).
+    """
     delimiter = b"--" + boundary
+    if body.count(delimiter) != len(items) + 1:
+        return False
     at = 0
     for item in items:
         data = item.value if isinstance(item, Field) else item.data
