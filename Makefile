@@ -6,10 +6,15 @@
 # make coverage  branches of core, drivers and stores: all of them, or it fails
 # make mutants   every small mistake in the modules that decide, tried     make mutants ARGS=token
 # make soak    crashes, races, floods, targets and schedules, for long
+# make crash   kill -9 of workers and servers; docs/proof/crash.md        make crash N=5000 STRIKES=50
+# make power   power cuts under SQLite; docs/proof/power-loss.md          make power N=1000
+# make chaos   a bad line before every adapter; docs/proof/chaos.md       make chaos N=5000 BOARD=100000
+# make proof   these three and a long simulation: all of docs/proof, for hours
 # make fuzz    hostile targets, tokens and form bodies; others judge      make fuzz ARGS="--n 10000000 tokens"
 # make upstream  other projects' test suites with seeother in between   make upstream ARGS="flask django"
 # make realapps  real apps, bare and with one line around them      make realapps ARGS="trac wagtail"
 # make versus   one shop on three frameworks, bare and with seeother     make versus ARGS=flask
+# make clients   htmx, Turbo, Unpoly and fetch() in Chromium           make clients ARGS="-k turbo"
 # make corpora   documents that break parsers, planted, before two judges  make corpora ARGS=html5lib
 #
 # Each one makes .venv by itself when it is missing. PYTHON chooses the interpreter, VENV the folder.
@@ -19,9 +24,12 @@ PYTHON ?= python3
 PORT   ?= 8000
 N      ?= 3000
 SEED   ?= 1
+STRIKES ?= 50
+BOARD  ?= 100000
 BIN    := $(VENV)/bin
 
-.PHONY: help run test check bench sim sim-mutants coverage mutants soak upstream realapps versus corpora fuzz clean
+.PHONY: help run test check bench sim sim-mutants coverage mutants soak crash power chaos proof \
+        upstream realapps versus clients corpora fuzz clean
 
 help:
 	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +51,7 @@ bench: $(VENV)/.stamp-dev
 	$(BIN)/python -m tests.bench $(ARGS)
 
 sim: $(VENV)/.stamp-dev
-	@$(BIN)/python -m tests.sim --n $(N) --seed $(SEED)
+	@$(BIN)/python -m tests.sim --n $(N) --seed $(SEED) $(ARGS)
 
 sim-mutants: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.sim --mutants --n 5000
@@ -67,6 +75,22 @@ soak: $(VENV)/.stamp-dev
 	SCALE=50 $(BIN)/python -m pytest -s tests/corpora/test_fuzz.py
 	$(BIN)/python -m tests.sim --n 100000
 
+# Each of them replaces its report: what stands there was written by a run.
+crash: N = 5000
+crash: $(VENV)/.stamp-dev
+	$(BIN)/python -m tests.crash --kills $(N) --strikes $(STRIKES) --seed $(SEED) --write docs/proof/crash.md $(ARGS)
+
+power: N = 1000
+power: $(VENV)/.stamp-dev
+	$(BIN)/python -m tests.power --cycles $(N) --seed $(SEED) --write docs/proof/power-loss.md $(ARGS)
+
+chaos: N = 5000
+chaos: $(VENV)/.stamp-dev
+	$(BIN)/python -m tests.chaos --posts $(N) --board $(BOARD) --seed $(SEED) --write docs/proof/chaos.md $(ARGS)
+
+proof: crash power chaos
+	$(BIN)/python -m tests.sim --n 250000 --seed $(SEED) --write docs/proof/simulation.md
+
 fuzz: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
@@ -78,6 +102,9 @@ realapps: $(VENV)/.stamp-dev
 
 versus: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.versus $(ARGS)
+
+clients: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.clients $(ARGS)
 
 corpora: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.corpora $(ARGS)

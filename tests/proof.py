@@ -29,7 +29,8 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[object]]
 
     def __str__(self) -> str:
-        right = [all(isinstance(row[at], int) for row in self.rows) for at in range(len(self.head))]
+        columns = [[row[at] for row in self.rows] for at in range(len(self.head))]
+        right = [all(isinstance(one, int) for one in column) for column in columns]
         rule = ["--:" if one else "---" for one in right]
         lines = [self.head, rule, *([_cell(one) for one in row] for row in self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -5,6 +5,8 @@ refreshed. The adapters are `seeother.asgi`, `seeother.starlette` and `seeother.
 here is the core that they share.
 """
 
+from pathlib import Path
+
 from .core.html import FormTag as FormTag
 from .core.html import plant as plant
 from .core.policy import Policy as Policy
@@ -29,4 +31,6 @@ from .errors import StoreError as StoreError
 from .errors import TooLarge as TooLarge
 from .errors import UnsafeTarget as UnsafeTarget
 
+# For pages whose forms are sent by script (docs/scripts.md): serve it as any file of yours.
+SCRIPT = Path(__file__).parent / "static" / "seeother.js"
 __version__ = "0.1.0"

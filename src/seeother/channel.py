@@ -1,8 +1,8 @@
 """The two ends of one ASGI connection: what comes in, and what goes out.
 
 `Incoming` reads ahead (the form, to judge it; a disconnect, to know whether a page is still wanted)
-and loses nothing of it for the app. `Outgoing` sends one answer, whoever made it, and knows what
-was sent, so that an answer is never begun or ended twice.
+and loses nothing of it for the app. `Outgoing` sends one answer, whoever made it, and knows how it
+began.
 """
 
 from __future__ import annotations
@@ -30,13 +30,21 @@ class ClientGone(Exception):
     """The client left before its body was complete; nothing happened."""
 
 
+class Silent(Exception):
+    """The app ended without an answer; what to say then is the server's business."""
+
+
 class Incoming:
-    """The `receive` side: each message of the server once, in order, to whoever asks next."""
+    """The `receive` side: each message of the server once, in order, to whoever asks next.
+
+    `over`: the app has said its last word, so there is nobody that it could hear of.
+    """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._pending: asyncio.Task[Message] | None = None
         self._ahead: list[Message] = []
+        self.over = False
 
     async def form(self, request: Request, most: int, version: str) -> bytes:
         """Read the whole body; the app gets it again as one message. So it does what was too much.
@@ -61,6 +69,8 @@ class Incoming:
 
     async def next(self) -> Message:
         """The next message. A cancelled caller takes none with it; a disconnect stays."""
+        if self.over:
+            return {"type": "http.disconnect"}
         if self._ahead:
             return self._ahead.pop(0)
         message = await asyncio.shield(self._next())
@@ -111,13 +121,22 @@ def seen(sent: Iterable[tuple[bytes, bytes]], visit: Visit) -> list[tuple[bytes,
 
 
 class Outgoing:
-    """The `send` side; `status` and `landing` are those of the answer that was begun."""
+    """The `send` side; `status` and `landing` are those of the answer that was begun.
+
+    What an app says out of order goes out like that: the server judges it, as it would without us.
+    """
 
     def __init__(self, send: Send, *, bodiless: bool) -> None:
         self.send = send
         self.status = 0
         self.landing: str | None = None
-        self._bodiless, self._ended = bodiless, False
+        self._bodiless = bodiless
+
+    @staticmethod
+    def head_of(message: Message) -> Response:
+        """Status and headers of an `http.response.start`."""
+        headers = tuple((bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ()))
+        return Response(message["status"], headers)
 
     async def start(
         self, head: Response, cookies: Iterable[SetCookie], *, trailers: bool = False
@@ -132,10 +151,8 @@ class Outgoing:
         await self.send(start)
 
     async def piece(self, body: bytes, *, last: bool) -> None:
-        """Go on with it; nothing follows the last piece."""
-        if (body or last) and not self._ended:
-            self._ended = last
-            await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+        """Go on with it."""
+        await self.send({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def whole(self, response: Response, cookies: Iterable[SetCookie] = ()) -> None:
         """An answer of our own; for a client that has gone it is lost, and nothing else."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from .errors import SeeOtherError
-from .operate import doctor, ledger
+from .operate import doctor, forget, ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +25,7 @@ def cli() -> None:
 
 cli.add_command(ledger)
 cli.add_command(doctor)
+cli.add_command(forget)
 
 
 def listening(command: F) -> F:

@@ -9,10 +9,15 @@ a few reader threads and never queue behind a writer; everything from Claim on i
 writer thread of the process, first come first served. SQLite has one writer at a time anyway; a
 fair queue in front of it removes the second-long waits of its own sleeping lock (measured). Where
 the writer is idle nobody would queue, so a look-up that is likely to end in a write begins there.
+Where the store takes many writers there are many such threads (`suit`).
 
 Duplicates wait in the `WaitingRoom`: who claims a key that somebody in this process is running gets
 InFlight at once, without asking the store, and its pause ends when the holder leaves. The room is a
 convenience and no protection: the ledger alone decides who runs.
+
+Where the holder is in another process and the store can wait for it (`Watch`), the first duplicate
+here does that, and the others wait for the first: one blocked connection per key and process.
+Everybody else naps and asks again.
 """
 
 from __future__ import annotations
@@ -26,15 +31,31 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
-from .core.ops import Busy, Claim, Flow, Granted, Handle, InFlight, Lane, Op, Pause, Paused
+from .core.ops import (
+    Busy,
+    Claim,
+    Flow,
+    Granted,
+    Handle,
+    InFlight,
+    Lane,
+    Op,
+    Pause,
+    Paused,
+    Watch,
+)
 from .core.values import Handled, Key
 from .crew import Crew
+from .errors import StoreError
 from .waits import Heart, Turns, WaitingRoom
 
 T = TypeVar("T")
 Perform = Callable[[Op[Any]], Any]
+Spawn = Callable[[Callable[[], None]], Awaitable[None]]
 
 READERS: Final = 4
+WRITERS: Final = 16
+WATCHERS: Final = 8
 VIEWS: Final = 16
 ENDINGS: Final = frozenset({"settle", "abandon", "doubt"})
 WAITERS_PER_KEY: Final = 64
@@ -135,8 +156,16 @@ class Driver:
     """Runs flows against stores; one per app, its threads made lazily in each process."""
 
     def __init__(self) -> None:
+        self._writers, self._watches = 1, False
         self._fresh(os.getpid())
         self._lock = threading.Lock()
+
+    def suit(self, store: object) -> None:
+        """What the store can beside answering; called before anything is run."""
+        self._watches = hasattr(store, "watch")
+        if not getattr(store, "single_writer", True):
+            self._writers = WRITERS
+            self._writer = Crew(WRITERS, "seeother-write")
 
     def run(
         self,
@@ -156,7 +185,7 @@ class Driver:
         def answer(op: Op[Any]) -> Any:
             if isinstance(op, Pause):
                 held.leave()
-                return self._pause(op)
+                return self._pause(op, perform)
             return handle(op) if isinstance(op, Handle) else held.ask(op)
 
         try:
@@ -172,11 +201,13 @@ class Driver:
         perform: Perform,
         handle: Callable[[Handle], Awaitable[Handled]] | None = None,
         within: Callable[[Handle], Handled] | None = None,
+        writes: Spawn | None = None,
     ) -> T:
         """Drive a flow on the event loop.
 
         `handle` runs the view on the loop; `within` runs it on the writer thread, inside the open
-        transaction (joined).
+        transaction (joined). `writes` does what is the writer thread's otherwise: a database that
+        is only spoken to from the loop has a way of its own to run what does not await.
         """
         self._here()
         held = Conversation(self, perform)
@@ -190,13 +221,13 @@ class Driver:
                 op = talk.op
                 if isinstance(op, Pause):
                     held.leave()
-                    talk.answer(await self._apause(op))
+                    talk.answer(await self._apause(op, perform))
                 elif isinstance(op, Handle) and handle is not None:
                     await _handled(talk, op, handle)
                 elif isinstance(op, Claim) and not held.enter(op):
                     talk.answer(InFlight())
                 else:
-                    await self._segment(talk, answer, joined=within is not None)
+                    await self._segment(talk, answer, writes, joined=within is not None)
             return talk.value
         finally:
             held.leave()
@@ -209,31 +240,54 @@ class Driver:
         """Ask the store one thing, on a reader thread."""
         return await self._readers.run(ask)
 
-    async def _segment(self, talk: Talk[Any], answer: Perform, *, joined: bool) -> None:
+    async def awrite(self, ask: Callable[[], T]) -> T:
+        """Ask the store one thing, on the writer thread."""
+        return await self._writer.run(ask)
+
+    async def _segment(
+        self, talk: Talk[Any], answer: Perform, writes: Spawn | None, *, joined: bool
+    ) -> None:
         """One hop: everything up to the next wait, as one job on a reader or on the writer."""
-        reads = talk.op.lane is Lane.READ and not (talk.op.leads_on and self._writer.idle)
+        ahead = talk.op.leads_on and writes is None and self._writer.idle
+        reads = talk.op.lane is Lane.READ and not ahead
         lane = Lane.READ if reads else Lane.WRITE
         limit = Lane.LOOP if joined and lane is Lane.WRITE else lane
-        crew = self._readers if reads else self._writer
-        await crew.run(partial(advance, talk, answer, limit, stop=Pause))
+        run = self._readers.run if reads else writes or self._writer.run
+        await run(partial(advance, talk, answer, limit, stop=Pause))
 
     def shut(self) -> None:
         """End this process's threads."""
-        for crew in (self._readers, self._writer, self._views):
+        for crew in (self._readers, self._writer, self._views, self._watchers):
             crew.shut()
         self._fresh(os.getpid())
 
-    def _pause(self, op: Pause) -> Paused:
+    def _watch(self, op: Pause, perform: Perform) -> None:
+        """Wait for another process, or nap, for all who come here meanwhile."""
+        assert op.key is not None
+        if not self.room.enter(op.key):
+            return  # somebody here was quicker: wait for him
+        try:
+            with suppress(StoreError):
+                if perform(Watch(op.key, op.limit)):
+                    return
+            time.sleep(min(op.nap, op.limit))
+        finally:
+            self.room.leave(op.key)
+
+    def _pause(self, op: Pause, perform: Perform) -> Paused:
         start, event = time.monotonic(), threading.Event()
         seat = self.room.join(op.key, event.set, THREADS_PER_KEY)
         if seat is None or op.key is None:
-            time.sleep(min(op.nap, op.limit))
+            if self._watches and op.key is not None:
+                self._watch(op, perform)
+            else:
+                time.sleep(min(op.nap, op.limit))
             return Paused(time.monotonic() - start)
         event.wait(op.limit)
         self.room.forget(op.key, seat)
         return Paused(time.monotonic() - start, seat.evicted)
 
-    async def _apause(self, op: Pause) -> Paused:
+    async def _apause(self, op: Pause, perform: Perform) -> Paused:
         start, loop = time.monotonic(), asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
 
@@ -242,7 +296,10 @@ class Driver:
 
         seat = self.room.join(op.key, wake, WAITERS_PER_KEY)
         if seat is None or op.key is None:
-            await asyncio.sleep(min(op.nap, op.limit))
+            if self._watches and op.key is not None:
+                await self._watchers.run(partial(self._watch, op, perform))
+            else:
+                await asyncio.sleep(min(op.nap, op.limit))
             return Paused(time.monotonic() - start)
         with suppress(TimeoutError):
             await asyncio.wait_for(future, op.limit)
@@ -259,8 +316,9 @@ class Driver:
     def _fresh(self, pid: int) -> None:
         self.room, self.turns, self.heart = WaitingRoom(), Turns(), Heart()
         self._readers = Crew(READERS, "seeother-read")
-        self._writer = Crew(1, "seeother-write")
+        self._writer = Crew(self._writers, "seeother-write")
         self._views = Crew(VIEWS, "seeother-view")
+        self._watchers = Crew(WATCHERS, "seeother-watch")
         self._pid = pid
 
 

@@ -24,7 +24,6 @@ from .core.values import Handled, Response
 from .drive import Driver, Perform
 from .errors import PolicyError, SeeOtherError
 from .setup import performing
-from .sqlalchemy import LateTransaction, Transaction, outage_of
 from .stores import Joinable, Store
 from .visit import Visit
 
@@ -51,7 +50,8 @@ class Outer(Protocol):
 class Effect:
     """One call of `once`: `fn(connection, visit, *args)` in a transaction of `engine`.
 
-    `answered` turns what the view returned into a response of the core.
+    `answered` turns what the view returned into a response of the core. `queues`: the database has
+    one writer at a time, so those of one process stand in line.
     """
 
     def __init__(  # noqa: PLR0917 - the parts of one call
@@ -68,18 +68,30 @@ class Effect:
         if visit.entry is None:
             raise PolicyError("once() is for unsafe methods: a GET submits nothing")
         if not _joins(type(outer.store)):
-            raise PolicyError("once() needs a store in the app's own database")
+            raise PolicyError(
+                f"once() needs a store in the app's own database, and {type(outer.store).__name__}"
+                " is elsewhere: name that database in `store`, or leave once() out (mode separate:"
+                " at most once, in doubt after a crash)"
+            )
         self.visit, self.entry = visit, visit.entry
         visit.running = visit.entry.key
         self.mode: Mode = "joined" if visit.policy.mode == "joined" else "fenced"
         self._fn, self._args, self._answered = fn, args, answered
         self._transaction = self._opened(engine, visit.policy.patience)
         store = cast("Joinable", outer.store)
+        self.queues = self.mode == "joined" and getattr(store, "single_writer", True)
         inside = store.fenced if self.mode == "fenced" else store.within
         self.perform: Perform = performing(inside(self._transaction).perform, visit.policy)
 
-    def _opened(self, engine: Engine, patience: float) -> Transaction:
-        return LateTransaction(engine, patience) if self.mode == "fenced" else Transaction(engine)
+    def _opened(self, engine: Any, patience: float) -> Any:
+        """The app's transaction: of an engine of SQLAlchemy, or of a pool of psycopg's."""
+        kind: Any
+        if hasattr(engine, "getconn"):
+            from . import psycopg as kind  # noqa: PLC0415 - an extra
+        else:
+            from . import sqlalchemy as kind  # noqa: PLC0415 - an extra
+        late = self.mode == "fenced"
+        return kind.LateTransaction(engine, patience) if late else kind.Transaction(engine)
 
     def flow(self) -> Flow[Answer]:
         """The conversation of this submission, or the rest of it."""
@@ -92,13 +104,13 @@ class Effect:
 
         A view that raises leaves nothing: its messages go with its effect.
         """
-        if isinstance(self._transaction, LateTransaction):
+        if self.mode == "fenced":
             self._transaction.open()
         try:
             answer = self._fn(self._transaction.connection, self.visit, *self._args)
         except Exception as error:
             self.visit.forget()
-            raise outage_of(error) or error from error
+            raise self._transaction.outage(error) or error from error
         except BaseException:  # the process is going down: no flow will say Abandon
             self._transaction.rollback()
             raise

@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send, seen
+from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send, Silent, seen
 from .core.body import is_form
 from .core.entry import Greeting, greet
 from .core.flows import Answer
 from .core.ops import Handle
-from .core.values import Handled, Request, Response
+from .core.values import Handled, Request
 from .errors import Refused, SeeOtherError, TooLarge
 from .hold import Hold
 from .log import EVENTS, request_line
@@ -68,7 +68,7 @@ class Exchange:
         started, word = time.perf_counter(), ""
         try:
             word = await self._run()
-        except ClientGone:
+        except (ClientGone, Silent):
             return
         except asyncio.CancelledError:
             if self._app is not None:
@@ -97,7 +97,7 @@ class Exchange:
                 raise
             visit.forget()
             handled = visit.handled(visit.refusal(error))
-            await self._out.whole(handled.response, handled.cookies)
+            await self._out.whole(visit.renewed(handled.response), handled.cookies)
             await self._given_up(error)
             return error.reason
         return visit.word
@@ -150,7 +150,7 @@ class Exchange:
         await self._ready
         if not self._answered:
             await self._app
-            raise RuntimeError("the app ended without an answer")
+            raise Silent
         handled = visit.answered(self._hold)
         if op.taken and await self._in.gone():  # shown to nobody: its messages must wait
             return replace(handled, shown=False)
@@ -174,40 +174,50 @@ class Exchange:
         }
 
     async def _hear(self) -> Message:
-        """`receive` for the app; a submission hears of a disconnect after its answer only."""
+        """`receive` for the app; a submission hears of a disconnect after its answer only.
+
+        Who has said its last word has nobody to talk to any more, as under any server.
+        """
         message = await self._in.next()
-        if message["type"] == "http.disconnect" and self._visit.greeting.unsafe:
+        waits = self._visit.greeting.unsafe and not self._in.over
+        if message["type"] == "http.disconnect" and waits:
             await self._released.wait()
         return message
 
     async def _say(self, message: Message) -> None:
         """`send` for the app."""
         if message["type"] == "http.response.start":
-            headers = tuple((bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ()))
-            self._trailers = message.get("trailers", False)
-            head = Response(message["status"], headers)
+            self._trailers, head = message.get("trailers", False), self._out.head_of(message)
             self._outer.learn(head)
             self._hold.start(head)
             if self._hold.bare:  # a stream may wait long for its first byte; its head does not
                 self._go_on()
-        elif message["type"] != "http.response.body":
+        elif message["type"] != "http.response.body" or self._hold.head is None:
             await self._say_more(message)
-        elif self._ready.done():
-            last = not message.get("more_body", False)
-            await self._released.wait()
-            await self._out.piece(
-                self._hold.through(message.get("body", b""), last=last), last=last
-            )
         else:
-            last = not message.get("more_body", False)
-            if self._hold.add(message.get("body", b""), last=last):
-                self._go_on()
-            if self._ready.done() and not last:
-                await self._released.wait()
+            body, last = message.get("body", b""), not message.get("more_body", False)
+            await self._say_body(body, last=last)
+            self._in.over = last and not self._trailers
+
+    async def _say_body(self, body: bytes, *, last: bool) -> None:
+        """A piece of the body: held back, or passed on behind its head."""
+        if self._ready.done():
+            await self._released.wait()
+            if self._own:
+                await self._out.piece(self._hold.through(body, last=last), last=last)
+            return
+        if self._hold.add(body, last=last):
+            self._go_on()
+        if self._ready.done() and not last:
+            await self._released.wait()
 
     async def _say_more(self, message: Message) -> None:
-        """What extensions allow: before the head, right after it, or in place of the body."""
-        if message["type"] == "http.response.debug":
+        """What extensions allow: before the head, right after it, or in place of the body.
+
+        What nobody can say before the head is for the server to judge, as it would without us.
+        """
+        before = self._hold.head is None and message["type"] not in HINTS
+        if before or message["type"] == "http.response.debug":
             await self._out.send(message)
         elif message["type"] in HINTS and not self._released.is_set():
             self._hints.append(message)
@@ -227,9 +237,11 @@ class Exchange:
 
     async def _release(self, answer: Answer) -> None:
         """Send the head as the flow decided it, and everything that was held back."""
-        head, cookies = answer.response, answer.cookies
-        if answer.handled is None:  # not the app's own answer: a replay
-            await self._out.whole(self._visit.complete(head), cookies)
+        visit, head, cookies = self._visit, answer.response, answer.cookies
+        own = answer.handled is not None
+        head = visit.renewed(head if own else visit.complete(head))
+        if not own:  # a replay, or a page that was kept
+            await self._out.whole(head, cookies)
         elif head.header(b"content-length") == "0":
             await self._out.whole(replace(head, body=b""), cookies)
         else:
@@ -239,5 +251,6 @@ class Exchange:
                 await self._out.start(head, cookies, trailers=self._trailers)
                 for hint in self._hints:
                     await self._out.send(hint)
-                await self._out.piece(held, last=self._hold.complete)
+                if held or self._hold.complete:
+                    await self._out.piece(held, last=self._hold.complete)
         self._released.set()

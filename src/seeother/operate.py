@@ -14,10 +14,14 @@ from typing import NoReturn
 
 import click
 
+from .core.entry import COOKIE_BYTES
+from .core.fingerprint import session_id, visitor_id
+from .core.keys import decode
 from .errors import SeeOtherError
 from .setup import DEFAULT_STORE
 from .stores.examine import Finding, examine, verify
 from .stores.inspect import InQuestion, doubts, look_at, purge, resolve, survey
+from .stores.inspect import forget as delete_visitor
 from .stores.sqlite import SQLiteStore
 
 STORE = click.option("--store", default=DEFAULT_STORE, show_default=True, help="URL of the store.")
@@ -97,6 +101,32 @@ def doctor(store: str) -> None:
     with _opened(store) as opened:
         findings = examine(opened, typed.removesuffix("doctor") + "ledger doubts")
     _report(findings)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # a value may begin with "-"
+@click.argument("visitor")
+@click.option("--session", help="Value of the session cookie: ends that session, too.")
+@STORE
+def forget(visitor: str, session: str | None, store: str) -> None:
+    """Delete messages, drafts and pages that are kept for one VISITOR.
+
+    VISITOR is the value of the visitor cookie, as the person's browser shows it. What was ordered
+    or written is the app's, and stays.
+    """
+    who = _cookie(visitor, "visitor")
+    session_bytes = None if session is None else session_id(_cookie(session, "session"))
+    with _opened(store) as opened:
+        count = delete_visitor(opened, visitor_id(who), session_bytes)
+    click.echo(f"{count} receipts deleted" + (", session ended" if session else ""))
+
+
+def _cookie(text: str, what: str) -> bytes:
+    """A cookie's value; ends the command where it is none of ours."""
+    value = decode(text.strip(), COOKIE_BYTES)
+    if value is None:
+        click.echo(f"seeother: {text!r} is no value of a {what} cookie (22 characters)", err=True)
+        sys.exit(2)
+    return value
 
 
 def _listed(found: tuple[InQuestion, ...] | list[InQuestion]) -> None:

@@ -69,7 +69,9 @@ class Middleware:
 
     @cached_property
     def _prepared(self) -> tuple[Policy, Store]:
-        return prepared(self._given)
+        found = prepared(self._given)
+        self.driver.suit(found[1])
+        return found
 
     def learn(self, head: Response) -> None:
         """What the app says of its cookies tells later who is signed in (`core.principal`)."""

@@ -4,11 +4,13 @@ On SQLite the driver's own idea of transactions is switched off and BEGIN IMMEDI
 explicitly: with pysqlite's default a savepoint as first write is visible at once and survives a
 rollback, and a SELECT followed by an INSERT fails at once under contention. It is switched off on
 the driver's connection and not by SQLAlchemy's `isolation_level`, which costs 40 us per submission
-and says PRAGMA read_uncommitted on the way back.
+and says PRAGMA read_uncommitted on the way back. On PostgreSQL (psycopg 3) it is off as
+well, because the claim says BEGIN and its question in one message (`stores.pg_driver`).
 
 `Transaction` begins at once (joined). `LateTransaction` begins with the first statement that may
 write (fenced): a view that thinks for long before that locks nobody out, and has no old snapshot
-that a write could conflict with.
+that a write could conflict with. On PostgreSQL it is any first statement: a SELECT
+may lock rows there.
 
 The transaction belongs to `once`. A view that calls `connection.commit()` itself would publish its
 effect without its row, and after its `rollback()` every later statement would commit by itself, so
@@ -19,33 +21,134 @@ the connection: its `commit()` flushes, and the transaction goes on.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from .errors import StoreBusy, StoreDown, StoreError
+from .errors import PolicyError, StoreBusy, StoreDown, StoreError
 from .stores.connect import begin, outage
 
-# No SAVEPOINT: as the first statement it would open a transaction that its RELEASE commits.
-READS: Final = ("SELECT", "PRAGMA", "EXPLAI")
+
+class Database(Protocol):
+    """How transactions of one kind of database begin and end, on its driver's connection."""
+
+    def opened(self, raw: Any) -> Any:
+        """Switch the driver's own transactions off; returns what is to be restored."""
+
+    def closed(self, raw: Any, before: Any) -> None:
+        """Restore it."""
+
+    reads: tuple[str, ...]  # how statements begin that need no transaction
+
+    def is_alive(self, raw: Any) -> bool:
+        """Does it still lead to its database, as far as that is known without asking?"""
+        ...
+
+    def begin(self, raw: Any) -> bool:
+        """Begin, the claim comes next; False if another writer has the lock."""
+        ...
+
+    def begin_late(self, raw: Any, wait_ms: int) -> bool:
+        """Begin before a statement of the view, if that was not done yet."""
+        ...
+
+    def commit(self, raw: Any) -> None:
+        """COMMIT."""
+
+    def rollback(self, raw: Any) -> None:
+        """ROLLBACK if anything is open."""
+
+    def outage(self, error: BaseException | None) -> StoreError | None:
+        """What an error of the driver means for a person; None where it is the view's own."""
+
+
+class SQLite:
+    """BEGIN IMMEDIATE and COMMIT, said explicitly."""
+
+    # No SAVEPOINT: as the first statement it would open a transaction that its RELEASE commits.
+    reads = ("SELECT", "PRAGMA", "EXPLAI")
+
+    def is_alive(self, raw: Any) -> bool:
+        """A file does not go away."""
+        del raw
+        return True
+
+    def opened(self, raw: Any) -> Any:
+        """The driver's isolation level is switched off."""
+        level, raw.isolation_level = raw.isolation_level, None
+        return level
+
+    def closed(self, raw: Any, before: Any) -> None:
+        """And on again."""
+        raw.isolation_level = before
+
+    def begin(self, raw: Any) -> bool:
+        """BEGIN IMMEDIATE."""
+        return begin(raw)
+
+    def begin_late(self, raw: Any, wait_ms: int) -> bool:
+        """BEGIN IMMEDIATE, where it was not said yet."""
+        return bool(raw.in_transaction) or begin(raw, wait_ms)
+
+    def commit(self, raw: Any) -> None:
+        """COMMIT."""
+        raw.execute("COMMIT")
+
+    def rollback(self, raw: Any) -> None:
+        """ROLLBACK if anything is open."""
+        with suppress(sqlite3.Error):
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+
+    def outage(self, error: BaseException | None) -> StoreError | None:
+        """Disk full, locked, damaged."""
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code != sqlite3.SQLITE_ERROR:
+                return outage(error)
+        return None
+
+
+def _postgresql() -> Database:
+    from .stores.pg_driver import PgDriver  # noqa: PLC0415 - psycopg is an extra
+
+    return PgDriver()
+
+
+DATABASES: Final[dict[tuple[str, str], Callable[[], Database]]] = {
+    ("postgresql", "psycopg"): _postgresql,
+    ("sqlite", "pysqlite"): SQLite,
+    ("sqlite", "aiosqlite"): SQLite,
+}
+
+
+def database_of(engine: Engine) -> Database:
+    """What is to be known of an engine's database. Raises PolicyError for one that is not known."""
+    found = engine.dialect
+    known = DATABASES.get((found.name, found.driver))
+    if known is None or (found.is_async and found.name != "sqlite"):
+        way = " (asyncio)" if found.is_async else ""
+        raise PolicyError(
+            f"no ledger for {found.name}+{found.driver}{way}; known: SQLite, and postgresql+psycopg"
+        )
+    return known()
 
 
 class Transaction:
     """One transaction on one connection of an engine.
 
-    `engine` is a SQLAlchemy 2 engine on SQLite. Nothing is opened before `begin`; after `commit`
-    or `rollback` the connection has gone back to its pool.
+    `engine` is a SQLAlchemy 2 engine on SQLite, or on PostgreSQL with psycopg 3. Nothing is opened
+    before `begin`; after `commit` or `rollback` the connection has gone back to its pool.
     """
 
     def __init__(self, engine: Engine) -> None:
-        if engine.dialect.name != "sqlite":
-            raise StoreDown(f"no ledger for {engine.dialect.name} yet; SQLite only")
-        self._engine = engine
+        self._engine, self._database = engine, database_of(engine)
         self._connection: Connection | None = None
-        self._level: str | None = None  # the driver's, while it is ours
+        self._before: Any = None  # what the driver is set to, while it is ours
 
     @property
     def connection(self) -> Connection:
@@ -72,7 +175,7 @@ class Transaction:
         except StoreBusy:
             return False
         try:
-            begun = begin(self.raw)
+            begun = self._database.begin(self.raw)
         except BaseException:
             self._close()
             raise
@@ -82,39 +185,56 @@ class Transaction:
 
     def _check_out(self) -> None:
         try:
-            opened = self._engine.connect()
+            opened = self._connection = self._living()
         except PoolTimeout as error:
             raise StoreBusy("the engine's pool has no free connection") from error
         except DBAPIError as error:
             raise outage_of(error) or error from error
-        self._connection = opened
-        self._level, self.raw.isolation_level = self.raw.isolation_level, None
+        self._before = self._database.opened(self.raw)
         opened.begin()  # no statement: it tells ORM sessions what they join
         # On this one object and not as an event of the engine: listeners that come while another
         # thread commits break that commit, and a listener per connection costs 50 us.
         view: Any = self._connection
         view.commit = view.rollback = view.close = _refuse
 
+    def _living(self) -> Connection:
+        """A connection that the server has not ended while nobody used it."""
+        opened = self._engine.connect()
+        if not self._database.is_alive(opened.connection.dbapi_connection):
+            opened.invalidate()
+            try:
+                _ = opened.connection  # connects anew
+            except BaseException:
+                opened.close()
+                raise
+        return opened
+
     def commit(self) -> None:
         """COMMIT, then give the connection back."""
-        self.raw.execute("COMMIT")
+        self._database.commit(self.raw)
         self._close()
 
     def rollback(self) -> None:
         """ROLLBACK whatever there is, then give the connection back."""
         if self._connection is None:
             return
-        with suppress(sqlite3.Error, StoreDown):
-            if self.raw.in_transaction:
-                self.raw.execute("ROLLBACK")
+        with suppress(StoreDown):
+            self._database.rollback(self.raw)
         self._close()
+
+    def outage(self, error: BaseException) -> StoreError | None:
+        """The store error behind an exception of a view; None where it is the view's own."""
+        return outage_of(error)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         assert connection is not None
         if not (connection.closed or connection.invalidated):
-            raw: Any = connection.connection.dbapi_connection
-            raw.isolation_level = self._level
+            raw = connection.connection.dbapi_connection
+            if self._database.is_alive(raw):
+                self._database.closed(raw, self._before)
+            else:
+                Connection.invalidate(connection)
         Connection.close(connection)
 
 
@@ -129,21 +249,21 @@ class LateTransaction(Transaction):
         """Check a connection out. Raises StoreBusy where the pool has none."""
         if self._connection is None:
             self._check_out()
-            event.listen(self.connection, "before_cursor_execute", self._before)
+            event.listen(self.connection, "before_cursor_execute", self._writes)
 
     def begin(self) -> bool:
         """BEGIN now, if nothing was written yet. Raises StoreBusy past the patience."""
         self.open()
-        if not self.raw.in_transaction and not begin(self.raw, int(self._patience * 1000)):
+        if not self._database.begin_late(self.raw, int(self._patience * 1000)):
             raise StoreBusy("another writer held the database for the whole patience")
         return True
 
     def _close(self) -> None:
-        event.remove(self._connection, "before_cursor_execute", self._before)
+        event.remove(self._connection, "before_cursor_execute", self._writes)
         super()._close()
 
-    def _before(self, _connection: Connection, _cursor: object, statement: str, *_: Any) -> None:
-        if not statement.lstrip()[:6].upper().startswith(READS):
+    def _writes(self, _connection: Connection, _cursor: object, statement: str, *_: Any) -> None:
+        if not statement.lstrip()[:6].upper().startswith(self._database.reads):
             self.begin()
 
 
@@ -153,11 +273,9 @@ def outage_of(error: BaseException) -> StoreError | None:
     Only operational trouble counts; an IntegrityError is the view's own affair.
     """
     found: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(found, sqlite3.OperationalError) or type(found) is sqlite3.DatabaseError:
-        code = getattr(found, "sqlite_errorcode", 0) & 0xFF
-        if code != sqlite3.SQLITE_ERROR:
-            return outage(found)
-    return None
+    kind = type(found).__module__.partition(".")[0]
+    known = _postgresql() if kind == "psycopg" else SQLite()
+    return known.outage(found)
 
 
 def _refuse() -> NoReturn:

@@ -40,7 +40,7 @@ from .core.values import Draft, Flash, Handled, KeptPage, Response
 from .core.waiting import cut_wait
 from .errors import Refused, SeeOtherError
 from .hold import Hold, can_plant, is_html, names_charset
-from .visit_answers import refusal, resend, watch
+from .visit_answers import refusal, renewed, resend, watch
 from .visit_end import NOTHING
 from .visit_start import Start
 
@@ -179,8 +179,10 @@ class Visit(Start):
 
     @property
     def draft(self) -> Draft | None:
-        """Rejected input that waits under this page's mark."""
+        """Rejected input that waits under this page's mark, or is shown in place (`reject`)."""
         greeting = self.greeting
+        if self._in_place is not None:
+            return self._in_place
         if not self._opened.draft or greeting.mark is None or greeting.visitor is None:
             return None
         row, visitor, sealed = greeting.mark, greeting.visitor, self._opened.draft
@@ -294,6 +296,23 @@ class Visit(Start):
         status = policy.redirect_status
         return Response(status, redirect(status, location))
 
+    def reject(self, errors: Mapping[str, str]) -> Draft:
+        """The input is rejected in place: from now on it is this visit's `draft`, errors included.
+
+        For a view that renders its form at once, for clients that swap what they get. The page is
+        sent with status 422 (RFC 9110 section 15.5.21) unless the view names an error itself.
+        `errors` maps field names to what is wrong with them; password-like fields come back empty.
+        A plain browser asks before it sends such a page again; `see_other(draft=...)` spares that.
+        """
+        policy = self.policy
+        typed = tuple(
+            (name, value)
+            for name, value in self.form.pairs()
+            if name not in policy.ignored and not policy.is_secret(name)
+        )
+        self._in_place = Draft(typed, tuple(errors.items()), self.principal)
+        return self._in_place
+
     def _keeps_drafts(self, location: str) -> bool:
         """Can the page behind this redirect open a draft? It needs cookie, mark and seal."""
         here = self.greeting.request.origin + "/"
@@ -337,12 +356,16 @@ class Visit(Start):
         size = (b"content-length", str(len(body)).encode())
         return Response(page.status, (*page.headers, size), body)
 
+    def renewed(self, head: Response) -> Response:
+        """The head of an answer, with a fresh token in it where the form of a script may stay."""
+        return renewed(self, head)
+
     def refusal(self, error: SeeOtherError) -> Response:
         """The answer to anything that went wrong: the form once more where that is safe."""
         return refusal(self, error)
 
     def forget(self) -> None:
         """The submission had no effect: what the view left in this visit goes with it."""
-        self._given, self._draft_given, self._session = [], None, None
+        self._given, self._draft_given, self._in_place, self._session = [], None, None, None
         if self._renewed:
             self._visitor, self._renewed = self.greeting.visitor, False

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
 from . import pages
+from .core.body import is_form
 from .core.flows import Answer
-from .core.headers import redirect
+from .core.headers import FORM_PAGE, personal, redirect
 from .core.ops import Flow
+from .core.scripted import RENEWED, is_scripted
 from .core.token import FIELD
 from .core.values import Response
 from .core.waiting import Awaited, Fate, waited
@@ -46,6 +49,32 @@ def refusal(visit: Visit, error: SeeOtherError) -> Response:
         return visit.resend(error)
     home = request.root + request.path if greeting.unsafe else None
     return pages.error_page(error, debug=bool(visit.policy.debug), home=home)
+
+
+def renewed(visit: Visit, head: Response) -> Response:
+    """The head of an answer, with a fresh token in it where the form of a script may stay.
+
+    Of a submission that a script sent from our own page, whatever became of it; of a redirect the
+    script sees nothing, so there it is the GET behind the mark. Never for another origin, and only
+    for who has the visitor cookie already. No cache may keep it.
+    """
+    greeting, final = visit.greeting, head.status >= 200 and head.status // 100 != 3
+    asks = greeting.unsafe or greeting.mark is not None
+    if not (asks and final) or greeting.visitor is None or visit.off:
+        return head
+    request, scope = greeting.request, ""
+    if not is_scripted(request):
+        return head
+    if greeting.unsafe:
+        own, scope = greeting.same_origin and is_form(request), request.root + request.path
+    else:
+        own = request.header(b"sec-fetch-site") in (b"same-origin", None)
+    if not own:
+        return head
+    edit = visit.entry.token.on_edit if visit.entry and visit.entry.token else None
+    token = visit.token(scope, edit).encode("ascii")
+    told = tuple(pair for pair in head.headers if pair != (b"cache-control", FORM_PAGE))
+    return replace(head, headers=(*personal(told, form=False), (RENEWED, token)))
 
 
 def watch(visit: Visit, awaited: Awaited) -> Flow[Answer]:

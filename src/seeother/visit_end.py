@@ -22,6 +22,7 @@ from .log import clean, happened
 
 TOUCHES: Final = 14  # a busy session is touched about once a day, by unsafe requests only
 VISITOR_SECONDS: Final = 400 * 86_400  # the longest that browsers allow (RFC 6265bis 5.5)
+UNPROCESSABLE: Final = 422
 NOTHING: Final = Opened()
 UNCHANGED: Final = Changes()
 
@@ -40,6 +41,7 @@ class Ending:
         self._opened = NOTHING
         self._given: list[Flash] = []
         self._draft_given: Draft | None = None
+        self._in_place: Draft | None = None
         self._session: Session | None = None
         self._shown = self._rendered = self._renewed = False
         self._visitor: bytes | None = greeting.visitor
@@ -51,6 +53,8 @@ class Ending:
             cookies = {cookie.name: cookie for cookie in (*self.settled, *self._cookies(None))}
             kept = tuple(cookies.values())
             return Handled(response, rendered=self._rendered, cookies=kept, final=True)
+        if self._in_place is not None and 200 <= response.status < 300:
+            response = replace(response, status=UNPROCESSABLE)
         if self.entry is not None:
             self._notice(response)
         write = self._session_write()

@@ -38,8 +38,8 @@ class SeeOther(Middleware):
         self.app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """One WSGI request."""
-        if KEY in environ:
+        """One WSGI request; what is none (PEP 3333: REQUEST_METHOD) passes untouched."""
+        if KEY in environ or "REQUEST_METHOD" not in environ:
             return self.app(environ, start_response)
         return Exchange(self, environ, start_response).run()
 
@@ -61,9 +61,10 @@ def once(environ: Environ, engine: Engine, fn: Callable[..., Response], *args: A
     if not isinstance(visit, Visit) or outer is None:
         raise PolicyError("no visit: put seeother.wsgi.SeeOther around the app")
     effect = Effect(visit, outer, engine, fn, args, lambda answer: answer)
-    single = effect.mode == "joined"
     try:
-        answer = outer.driver.run(effect.flow(), effect.perform, effect.view, single_writer=single)
+        answer = outer.driver.run(
+            effect.flow(), effect.perform, effect.view, single_writer=effect.queues
+        )
     except SeeOtherError as error:
         return Sent(effect.refused(error))
     return Sent(effect.settled(answer))

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
-from io import BufferedReader, BytesIO, RawIOBase
+from io import SEEK_CUR, BufferedReader, BytesIO, RawIOBase
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -93,7 +94,8 @@ class Exchange:
             self._close()
             visit.forget()
             handled = visit.handled(visit.refusal(error))
-            return error.reason, handled.response, self._reply(handled.response, handled.cookies)
+            response = visit.renewed(handled.response)
+            return error.reason, response, self._reply(response, handled.cookies)
         except BaseException:
             self._close()
             raise
@@ -124,7 +126,7 @@ class Exchange:
             self._environ["wsgi.input"] = BufferedReader(Again(body.so_far, stream), CHUNK)
             raise
         whole = body.whole()
-        self._environ["wsgi.input"] = BytesIO(whole)
+        self._environ["wsgi.input"] = rewound(stream, whole)
         self._environ["CONTENT_LENGTH"] = str(len(whole))
         return whole
 
@@ -151,6 +153,9 @@ class Exchange:
     def _fill(self) -> None:
         assert self._rest is not None
         for chunk in self._rest:
+            if self._hold.head is not None and self._hold.bare:  # a late head: nothing to look at
+                self._rest = chain((chunk,), self._rest)
+                return
             if self._hold.add(chunk, last=False):
                 return
         self._hold.add(b"", last=True)
@@ -202,10 +207,11 @@ class Exchange:
 
     def _release(self, answer: Answer) -> Iterable[bytes]:
         """Send the head as the flow decided it; the body follows as the server asks for it."""
+        visit = self._visit
         if answer.handled is None:  # not the app's own answer: a replay
             self._close()
-            return self._reply(self._visit.complete(answer.response), answer.cookies)
-        head = answer.response
+            return self._reply(visit.renewed(visit.complete(answer.response)), answer.cookies)
+        head = visit.renewed(answer.response)
         empty = head.header(b"content-length") == "0"
         self._send(head if empty else self._hold.fitted(head), answer.cookies)
         self._released = True
@@ -234,10 +240,13 @@ class Exchange:
 
     def rest(self) -> Generator[bytes, None, None]:
         """What was held back, then the rest of the body, planted on the way."""
+        assert self._rest is not None
+        if self._hold.bare and not self._hold.complete:
+            yield from self._rest
+            return
         yield self._hold.release()
         if self._hold.complete:
             return
-        assert self._rest is not None
         for chunk in self._rest:
             yield self._hold.through(chunk, last=False)
         yield self._hold.through(b"", last=True)
@@ -249,6 +258,15 @@ class Exchange:
             close()
 
     close = _close
+
+
+def rewound(stream: Any, whole: bytes) -> Any:
+    """The body for the app: the server's own stream where that can go back, else a copy."""
+    try:
+        stream.seek(-len(whole), SEEK_CUR)
+    except (AttributeError, OSError, ValueError):  # sockets cannot
+        return BytesIO(whole)
+    return stream
 
 
 class Again(RawIOBase):
@@ -303,7 +321,7 @@ def request_of(environ: Environ) -> Request:
     headers = [
         (_lower(name), value.encode("latin-1"))
         for name, value in environ.items()
-        if name.startswith("HTTP_") and name not in NO_HEADERS
+        if name.startswith("HTTP_") and value is not None and name not in NO_HEADERS
     ]
     headers += [
         (name, environ[key].encode("latin-1")) for key, name in UNPREFIXED if environ.get(key)

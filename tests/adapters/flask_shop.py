@@ -20,6 +20,8 @@ class Shop:
 
     def __init__(self, folder: Path, *, uri: str = "sqlite:///shop.db", **config: Any) -> None:
         self.app = new_app(folder, SQLALCHEMY_DATABASE_URI=uri, **config)
+        if not uri.startswith("sqlite"):
+            self.app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {}
         self.db = SQLAlchemy(self.app)
         self.so = SeeOther(self.app)
         self.path = folder / "shop.db"

@@ -15,20 +15,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
     RedirectResponse,
     Response,
 )
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocket
 
 from seeother.core.policy import Mode
 from seeother.errors import PolicyError
 from seeother.starlette import (
     SeeOtherMiddleware,
-    SessionMiddleware,
     context,
     flash,
     flashes,
@@ -38,7 +34,13 @@ from seeother.starlette import (
     see_other,
     visit_of,
 )
-from seeother.testing.adapter import AdapterContract, ASGIClient, Browser, Stage
+from seeother.testing.adapter import (
+    AdapterContract,
+    ASGIClient,
+    Browser,
+    Stage,
+    WrappingContract,
+)
 from seeother.testing.adapter.browser import token
 from seeother.testing.adapter.stage import SECRET
 from seeother.testing.lint import ASGILint
@@ -52,7 +54,7 @@ POST_FORM = '<form method="post"><input name="message"><button>Post</button></fo
 # The contract, with the framework's own app around the behaviour ---------------------------------
 
 
-class StarletteContract(AdapterContract):
+class StarletteContract(WrappingContract):
     """A Starlette app with our middleware among its own."""
 
     def client(self, stage: Stage) -> ASGIClient:
@@ -331,93 +333,3 @@ def test_an_api_gets_json(api: FastAPI) -> None:
         answer = client.post("/api", json={"tea": "x", "cups": 1})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", "tea"]
-
-
-# SessionMiddleware --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sessions(database: Path) -> Iterator[TestClient]:
-    """An app on Starlette's own arguments."""
-
-    async def show(request: Request) -> Response:
-        return JSONResponse(dict(request.session))
-
-    async def change(request: Request) -> Response:
-        request.session.update(await request.json())
-        return JSONResponse(dict(request.session))
-
-    async def clear(request: Request) -> Response:
-        request.session.clear()
-        return PlainTextResponse("cleared")
-
-    async def hear(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await websocket.send_json(dict(websocket.session))
-        await websocket.close()
-
-    app = Starlette(
-        routes=[
-            Route("/", show),
-            Route("/change", change, methods=["POST"]),
-            Route("/clear", clear, methods=["POST"]),
-            Route("/page", lambda _: HTMLResponse(POST_FORM)),
-            WebSocketRoute("/ws", hear),
-        ],
-        middleware=[
-            Middleware(
-                SessionMiddleware, secret_key=SECRET, max_age=3600, store=f"sqlite:///{database}"
-            )
-        ],
-    )
-    with TestClient(app) as client:
-        yield client
-
-
-def test_the_session_of_starlette(sessions: TestClient) -> None:
-    """Set, read, cleared; a page that touches no session sets no cookie and gets no token."""
-    assert "set-cookie" not in sessions.get("/page").headers
-    assert "so_token" not in sessions.get("/page").text
-    assert sessions.post("/change", json={"a": 1, "b": [2]}).json() == {"a": 1, "b": [2]}
-    assert sessions.get("/").json() == {"a": 1, "b": [2]}
-    fresh = TestClient(sessions.app)
-    assert "Max-Age=3600" in fresh.post("/change", json={"a": 1}).headers["set-cookie"]
-    sessions.post("/clear")
-    assert sessions.get("/").json() == {}
-
-
-def test_another_site_is_the_apps_business(sessions: TestClient) -> None:
-    """As with Starlette's own: nothing is refused. The cookie is Lax, so it does not come along."""
-    headers = {"origin": "https://other.example", "sec-fetch-site": "cross-site"}
-    assert sessions.post("/change", json={"a": 1}, headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("origin", "seen"),
-    [
-        ("http://testserver", {"a": 1}),
-        ("https://other.example", {}),
-        ("null", {}),
-        (None, {}),
-    ],
-    ids=str,
-)
-def test_a_websocket_reads_the_session(
-    sessions: TestClient, origin: str | None, seen: dict[str, int]
-) -> None:
-    """A handshake of our own page does; browsers send cookies along with everybody's."""
-    sessions.post("/change", json={"a": 1})
-    headers = {} if origin is None else {"origin": origin}
-    with sessions.websocket_connect("/ws", headers=headers) as socket:
-        assert socket.receive_json() == seen
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [{"domain": "example.org"}, {"path": "/app"}, {"same_site": "none"}, {"partitioned": True}],
-    ids=str,
-)
-def test_what_cannot_be_promised_is_said(asked: dict[str, Any]) -> None:
-    """An argument that would give the cookie away is an error that names it."""
-    with pytest.raises(PolicyError, match=next(iter(asked))):
-        SessionMiddleware(Starlette(), SECRET, **asked)

@@ -1,9 +1,11 @@
 """Two apps that know nothing of seeother, as their frameworks' manuals write them.
 
 Both answer some forms with a page and sign people in. `python -m tests.adapters.unmodified flask
-FOLDER PORT` (or `django`) serves one of them, wrapped in one line, with its database in the folder.
+FOLDER PORT` (or `django`, or `gzip`: the first one, compressing its pages) serves one of them,
+wrapped in one line, with its database in the folder.
 """
 
+import gzip
 import sqlite3
 import sys
 from contextlib import closing
@@ -45,6 +47,27 @@ def flask_app(folder: Path) -> Any:
 
     _notes(app, store)
     _people(app, store)
+    return app
+
+
+def gzip_app(folder: Path) -> Any:
+    """The same app behind a middleware that compresses for who takes it, as many sites have one."""
+    plain = flask_app(folder)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        said: list[Any] = []
+        answer = plain(environ, lambda status, headers, _=None: said.extend((status, headers)))
+        body = b"".join(answer)
+        answer.close()
+        status, headers = said
+        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+            body = gzip.compress(body)
+            kept = [pair for pair in headers if pair[0].lower() != "content-length"]
+            coding = [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+            headers = [*kept, *coding, ("Content-Length", str(len(body)))]
+        start_response(status, headers)
+        return [body]
+
     return app
 
 
@@ -176,7 +199,7 @@ class Quiet(WSGIRequestHandler):
 
 def main(kind: str, folder: str, port: str) -> None:
     """Serve one of them, wrapped."""
-    app = {"flask": flask_app, "django": django_app}[kind](Path(folder))
+    app = {"flask": flask_app, "django": django_app, "gzip": gzip_app}[kind](Path(folder))
     wrapped = SeeOther(app, store=f"sqlite:///{folder}/seeother.db")
     with make_server("127.0.0.1", int(port), wrapped, Threaded, Quiet) as server:
         server.serve_forever()

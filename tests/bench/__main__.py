@@ -24,10 +24,14 @@ SECTIONS = (
     "ledger",
     "board",
     "frameworks",
+    "starlette",
+    "zero",
+    "overlap",
     "served",
     "planting",
     "growth",
     "writers",
+    "redis",
 )
 AMOUNTS: dict[str, dict[str, Any]] = {
     "quick": {

@@ -32,8 +32,8 @@ AGAINST = (
 class Site:
     """One contestant, alive until its input ends."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.bench.sites", kind, str(folder)]
+    def __init__(self, kind: str, folder: Path, module: str = "tests.bench.sites") -> None:
+        command = [sys.executable, "-m", module, kind, str(folder)]
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -57,7 +57,7 @@ def lines(scale: Scale) -> Iterator[Line]:
         folder.mkdir()
     command = (sys.executable, "-P", BARE, folders[1] / "bare.db")
     with Board(folders[0], "--quiet") as board, Server(folders[1], command) as bare:
-        figures = _rounds(scale, {"bare": bare, "board": board})
+        figures = rounds(scale, {"bare": bare, "board": board})
     own, without = figures["board"], figures["bare"]
     what = f"behind uvicorn, {BROWSERS} browsers, server CPU"
     yield Line.of("P3", f"board without seeother, cycle {what}", spent(without), "us")
@@ -67,10 +67,13 @@ def lines(scale: Scale) -> Iterator[Line]:
     yield Line.of("P3", "  cycles per second, against the one without", rate, "x")
 
 
-def _rounds(scale: Scale, servers: dict[str, Server]) -> dict[str, Figures]:
+def rounds(
+    scale: Scale, servers: dict[str, Server], visitor: type[Visitor] = Visitor
+) -> dict[str, Figures]:
+    """So many rounds of cycles at each server, by several browsers at once."""
     figures = {name: Figures() for name in servers}
     visitors = {
-        name: [Visitor(server.port) for _ in range(BROWSERS)] for name, server in servers.items()
+        name: [visitor(server.port) for _ in range(BROWSERS)] for name, server in servers.items()
     }
     with ThreadPoolExecutor(BROWSERS) as pool:
         for several in visitors.values():

@@ -220,11 +220,9 @@ class Browser:
         assert (status, DONE in landed) == (200, True)
 
 
-def main() -> None:
-    """Run cycles on demand."""
-    kind, folder = sys.argv[1], Path(sys.argv[2])
-    make = django_site if kind.startswith("django") else flask_site
-    browser = Browser(make(kind, folder))
+def on_demand(app: App) -> None:
+    """Run as many cycles as each line of the input says."""
+    browser = Browser(app)
     for line in sys.stdin:
         walls, count = [], int(line)
         cpu = time.process_time_ns()
@@ -234,6 +232,13 @@ def main() -> None:
             walls.append(time.perf_counter_ns() - start)
         spent = (time.process_time_ns() - cpu) / count / 1e3
         print(spent, median(walls) / 1e3, flush=True)
+
+
+def main() -> None:
+    """Run cycles on demand."""
+    kind, folder = sys.argv[1], Path(sys.argv[2])
+    make = django_site if kind.startswith("django") else flask_site
+    on_demand(make(kind, folder))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from playwright.sync_api import Browser, CDPSession, Error, Page, sync_playwright
@@ -144,6 +145,14 @@ def history(page: Page, delta: int) -> None:
     known = _devtools(page).send("Page.getNavigationHistory")
     entry = known["entries"][known["currentIndex"] + delta]
     _devtools(page).send("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
+
+
+def go_back_to(page: Page, path: str) -> None:
+    """Choose the last page at this path from the list behind the Back button."""
+    known = _devtools(page).send("Page.getNavigationHistory")
+    before = known["entries"][: known["currentIndex"]]
+    found = [one["id"] for one in before if urlsplit(one["url"]).path == path]
+    _devtools(page).send("Page.navigateToHistoryEntry", {"entryId": found[-1]})
 
 
 def reload(page: Page) -> None:

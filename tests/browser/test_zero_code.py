@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from tests.adapters import unmodified
 from tests.adapters.unmodified import PASSWORD
-from tests.browser.chromium import history, restored, visiting
+from tests.browser.chromium import history, restored, visiting, go_back_to
 from tests.browser.firefox import Firefox
 from tests.browser.person import InChromium, InFirefox, Person
 from tests.browser.polling import at_rest, until
@@ -100,13 +100,13 @@ def at(person: Person, title: str) -> None:
     at_rest(look, f"the page {title!r}")
 
 
-def save(person: Person, text: str) -> str:
+def save(person: Person, text: str, *, first: bool = False) -> str:
     """Open the form, save a note; the token that the form had.
 
-    From another page: a browser does not take the very first page of a visit out of its HTTP cache,
-    because that was asked for without the cookie that it brought (`Vary: Cookie`).
+    From another page of the site, or, `first`, as the first page of all.
     """
-    person.open()
+    if not first:
+        person.open()
     person.open("note")
     token: str = person.evaluate(TOKEN)
     assert token
@@ -140,9 +140,14 @@ def test_back_and_forward(person: Person, notes: Site) -> None:
     assert (person.posts(), notes.notes()) == (1, 1)
 
 
-def test_back_and_sent_again(person: Person, notes: Site) -> None:
-    """Back, the old token beside the old text, Save again: the page of the first time, one row."""
-    token = save(person, "tea")
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first page"])
+def test_back_and_sent_again(person: Person, notes: Site, first: bool) -> None:
+    """Back, the old token beside the old text, Save again: the page of the first time, one row.
+
+    So it is on the very first page of a visit, which was asked for without the cookie that it
+    brought, in a browser that can take it out of its HTTP cache only (`core.headers`, Vary).
+    """
+    token = save(person, "tea", first=first)
     person.back()
     at(person, "Notes")
     assert person.evaluate(TOKEN) == token
@@ -207,6 +212,27 @@ def test_another_user_on_the_same_browser(person: Person, notes: Site) -> None:
     assert "diary" not in person.evaluate("document.documentElement.innerHTML")
 
 
+@pytest.mark.parametrize("person", ["chromium without bfcache"], indirect=True)
+def test_back_to_the_form_of_another_user(person: Person) -> None:
+    """What Ann's cookies fetched is not taken out of the HTTP cache for Bob: he gets his own."""
+    sign_in(person, "ann")
+    at(person, "Home")
+    person.open("note")
+    assert person.evaluate(WHO) == "ann"
+    token = person.evaluate(TOKEN)
+    person.open("")
+    person.press()
+    until(lambda: person.evaluate(WHO) == "nobody", "nobody")
+    at(person, "Home")
+    sign_in(person, "bob")
+    until(lambda: person.evaluate(WHO) == "bob", "Bob")
+    assert isinstance(person, InChromium)
+    go_back_to(person.page, "/note")
+    at(person, "Notes")
+    assert person.evaluate(WHO) == "bob"
+    assert person.evaluate(TOKEN) != token
+
+
 @pytest.mark.parametrize("person", ["chromium", "firefox"], indirect=True)
 @pytest.mark.parametrize("kind", ["flask", "django"])
 def test_a_double_clicked_login(person: Person, proxy: Proxy, kind: str, tmp_path: Path) -> None:
@@ -224,6 +250,30 @@ def test_a_double_clicked_login(person: Person, proxy: Proxy, kind: str, tmp_pat
         person.open("")
         assert person.evaluate(WHO) == "ann"
         assert rows(site.database, "login" if kind == "flask" else "django_session") == 1
+
+
+@pytest.mark.parametrize("person", ["chromium", "firefox"], indirect=True)
+def test_an_app_that_compresses(person: Person, proxy: Proxy, tmp_path: Path) -> None:
+    """Its pages come compressed, and planted; the page that answers a form is kept all the same."""
+    folder = tmp_path / "gzip"
+    folder.mkdir()
+    coded = "(([e]) => e.encodedBodySize !== e.decodedBodySize)"
+    coded += "(performance.getEntriesByType('navigation'))"
+    with Site(folder, "gzip") as site:
+        proxy.upstream = site.port
+        token = save(person, "tea")
+        assert person.evaluate(SAID) == "Saved tea of nobody."
+        person.reload()
+        at(person, "Saved")
+        person.back()
+        at(person, "Notes")
+        assert person.evaluate(TOKEN) == token
+        person.press()
+        at(person, "Saved")
+        person.open("note")
+        at(person, "Notes")
+        assert person.evaluate(coded) is True
+        assert (person.posts(), site.notes()) == (2, 1)
 
 
 def test_the_two_chromiums_differ(

@@ -30,9 +30,13 @@ WHO: list[tuple[bytes | None, bytes | None, bool, bool]] = [
     (b"video", b"*/*", False, False),
     (b"font", b"*/*", False, False),
     (None, NAVIGATION, True, True),
-    (None, b"*/*", True, False),
+    (None, b"*/*", False, False),
     (None, b"image/png", False, False),
-    (None, None, True, False),
+    (None, None, False, False),
+]
+SCRIPTS: list[Headers] = [
+    *(((name, b"1"),) for name in (b"x-requested-with", b"hx-request", b"turbo-frame")),
+    ((b"cookie", b"a=b"),),
 ]
 
 
@@ -55,6 +59,15 @@ def test_who_is_asking(
     if navigates:
         expected |= dict.fromkeys(name for name, _ in CACHE)
     assert dict(changes) == expected
+
+
+@pytest.mark.parametrize("accept", [b"*/*", None])
+@pytest.mark.parametrize("more", SCRIPTS, ids=lambda more: more[0][0].decode())
+def test_a_script_of_a_page(more: Headers, accept: bytes | None) -> None:
+    """On plain http no browser says who asks: a cookie, or a script's own header, does."""
+    made = request(None, accept, *more, (b"accept-encoding", BROWSER), *CACHE)
+    assert dict(asked(made)) == {b"accept-encoding": b"gzip, deflate"}
+    assert asked(request(b"image", accept, *more, (b"accept-encoding", BROWSER))) == {}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])

@@ -563,10 +563,9 @@ def test_no_echo_of_what_is_not_ours(behind: str) -> None:
 
 
 def test_no_echo() -> None:
-    """No echo without a visitor, for a script's request, or where the policy switches it off."""
+    """No echo without a visitor, or where the policy switches it off."""
     mark = sign(POLICY.ring, RECEIPT)
     assert echoed(SAME_ORIGIN, mark) is None
-    assert echoed(from_visitor({"sec-fetch-dest": "empty"}), mark) is None
     off = Policy(secret=SECRET, echo=0)
     assert echoed(from_visitor(policy=off), mark, off) is None
 

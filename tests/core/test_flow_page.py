@@ -9,7 +9,7 @@ from seeother.core.cookie import SetCookie
 from seeother.core.entry import Greeting, greet
 from seeother.core.fingerprint import session_id, visitor_id
 from seeother.core.flows import Answer, insist, page
-from seeother.core.mark import sign
+from seeother.core.mark import named, sign
 from seeother.core.ops import (
     Busy,
     Close,
@@ -293,6 +293,19 @@ def test_where_it_is_gone_it_was_done_all_the_same(status: int) -> None:
     turns: list[Turn] = [(opening(greeting), opened), (Handle(opened=opened), none)]
     answer = converse(page(greeting, POLICY), *turns)
     assert answer == Answer(Response(200), "gone", POSTED.cookies)
+
+
+@pytest.mark.parametrize("kept_page", [True, False], ids=["a page", "none"])
+def test_where_it_had_to_make_room_it_was_done_all_the_same(kept_page: bool) -> None:
+    """Nothing is kept under the receipt: whether there was a page, its name says."""
+    mark = named(RECEIPT, page=kept_page)
+    request = arrived("GET", f"/list?so={sign(POLICY.ring, mark)}")
+    greeting, opened = greet(request, POLICY), Opened(known=True)
+    none = Handled(Response(405, (), b"<p>no"))
+    turns: list[Turn] = [(opening(greeting), opened), (Handle(opened=opened), none)]
+    answer = converse(page(greeting, POLICY), *turns)
+    assert answer.word == ("gone" if kept_page else "page")
+    assert answer.response.status == (200 if kept_page else 405)
 
 
 @pytest.mark.parametrize("status", [200, 403, 406])

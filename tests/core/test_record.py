@@ -649,21 +649,44 @@ def test_a_new_cookie_makes_a_redirect_private() -> None:
     assert kept.response.header(b"location") == "/b"
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["a token", "none"])
+@pytest.mark.parametrize("flashes", [(), (Flash("Saved."),)], ids=["nothing", "a message"])
+def test_a_mark_for_nothing(named: bool, flashes: tuple[Flash, ...]) -> None:
+    """A form without a token that lands on its own address is not marked, unless it left a message.
+
+    Back has no token of ours to show there, and no row is kept that an echo could lead to.
+    """
+    request = arrival(headers=from_visitor())
+    entry = admitted(request, ("message", "hi"), token=token() if named else None)
+    kept = record(entry, Handled(to(request.path), flashes=flashes), Verdict.ACCEPT, POLICY)
+    marked = named or bool(flashes)
+    assert ("so=" in (kept.response.header(b"location") or "")) is marked
+    assert (kept.receipt is not None) is marked
+    assert entry.named is named
+
+
 @pytest.mark.parametrize(
     ("given", "form", "sent"),
     [
         ((), True, b"private, no-cache"),
         ((), False, b"no-store"),
         ((b"no-store",), True, b"no-store"),
-        ((b"max-age=0, No-Store",), True, b"no-store"),
-        ((b"max-age=0", b"no-store"), True, b"no-store"),
+        ((b"max-age=0, No-Store",), True, b"no-store, max-age=0"),
+        ((b"max-age=0", b"no-store"), True, b"no-store, max-age=0"),
+        ((b"max-age=60, public, s-maxage=9",), True, b"private, no-cache"),
+        (
+            (b"max-age=0, no-cache, MUST-revalidate",),
+            True,
+            b"private, no-cache, max-age=0, must-revalidate",
+        ),
+        ((b"no-cache, no-store",), False, b"no-store, no-cache"),
         ((b"x-no-store=1",), True, b"private, no-cache"),
         ((b"no-transform",), True, b"private, no-cache, no-transform"),
         ((b"no-transform, no-store",), False, b"no-store, no-transform"),
     ],
 )
 def test_cache_control(given: tuple[bytes, ...], form: bool, sent: bytes) -> None:
-    """Never weaker than the app asked for: its `no-store` and its `no-transform` stay."""
+    """Never weaker than the app asked for: its `no-store` and whatever is as strict stay."""
     headers = personal(tuple((b"cache-control", line) for line in given), form=form)
     assert headers[-2] == (b"cache-control", sent)
 
@@ -685,6 +708,17 @@ def test_vary(given: tuple[bytes, ...], sent: bytes) -> None:
     headers = personal(tuple((b"vary", line) for line in given), form=True)
     assert headers[-1] == (b"vary", sent)
     assert [name for name, _ in headers].count(b"vary") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [(b"", b""), (b"Cookie", b""), (b"accept, cookie", b"accept"), (b"*", b"*")],
+)
+def test_a_page_for_nobody_does_not_vary_by_cookie(given: bytes, sent: bytes) -> None:
+    """What was asked for without one is the same page when Back asks with the one it brought."""
+    headers = personal(((b"vary", given),), form=True, nobody=True)
+    assert headers[-1] == ((b"vary", sent) if sent else (b"cache-control", b"private, no-cache"))
+    assert personal(((b"vary", given),), form=False, nobody=True)[-1][0] == b"vary"
 
 
 @pytest.mark.parametrize("form", [False, True])

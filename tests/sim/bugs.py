@@ -84,7 +84,8 @@ def record_after_commit(worker: Worker, op: Op[Any]) -> Any:
         return NotImplemented
     port: Any = worker.port
     row, _ = ledger.step(port.joined._row, op, worker.world.now)
-    assert row is not None
+    if row is None:
+        return NotImplemented
     port.transaction.commit()
     work = _MemoryWork(port.store)
     worker.world.at(0.5, lambda: work.settled(op, row), worker.process)

@@ -20,6 +20,7 @@ SCENARIOS: Final = ("joined", "fenced", "separate", "flash", "session")
 SPAWN: Final = get_context("spawn")  # pytest may have threads; forking them is no good
 CHUNK: Final = 250
 SHORT_IDLE: Final = 300.0
+ERROR: Final = "ERROR"
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ def play(
         violation.world = world
         raise
     except Exception as error:
-        found = Violation("ERROR", f"{type(error).__name__}: {error}")
+        found = Violation(ERROR, f"{type(error).__name__}: {error}")
         found.world = world
         raise found from error
     finally:
@@ -132,7 +133,10 @@ class Catch:
 
 
 def hunt(index: int, first: int, most: int) -> Catch:
-    """Play schedules with a planted bug until one of them is caught."""
+    """Play schedules with a planted bug until one of them is caught.
+
+    An exception is none: it says nothing about what the simulation looks at.
+    """
     mutant = MUTANTS[index]
     with mutant.planted():
         for seed in range(first, first + most):
@@ -140,5 +144,6 @@ def hunt(index: int, first: int, most: int) -> Catch:
                 play(seed, mutant.scenario, mutant=mutant)
             except Violation as violation:
                 why = violation.text.partition(" (")[0]
-                return Catch(mutant.name, mutant.scenario, seed, violation.number, why)
+                caught = None if violation.number == ERROR else seed
+                return Catch(mutant.name, mutant.scenario, caught, violation.number, why)
     return Catch(mutant.name, mutant.scenario, None)

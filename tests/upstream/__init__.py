@@ -8,6 +8,11 @@ passes with it. What does not is listed in `expected`, by the id of the test and
 Every other difference is a failure; so is a listed one that does not happen any more, a suite that
 ran fewer tests than it has, and a run in which seeother saw fewer requests than there are.
 
+    make upstream ARGS=--lint            with checkers of WSGI and ASGI on both sides of seeother
+
+Then the bare run has a checker, too. What fails there is a fault of a test or its client; what
+fails only with seeother between two checkers is one of ours.
+
 Nothing of those projects is kept here. Their tests come as source distributions, by name and in the
 version of constraints.txt, and run in environments of their own below `.upstream/`; that folder can
 be deleted at any time. This needs a package index, so it is no part of `make test`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,14 @@ GONE: Final = "gone"  # it passed without seeother, and with it nobody ran it
 
 @dataclass(frozen=True)
 class Results:
-    """One run: the outcome of each test by its id, and how many requests seeother saw."""
+    """One run: the outcome of each test by its id, and how many requests seeother saw.
+
+    `unclosed`: iterators that nobody closed, of the app and of seeother, where a checker counts.
+    """
 
     outcomes: Mapping[str, str]
     visits: int = 0
+    unclosed: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
     def read(cls, path: Path) -> Results:
@@ -28,7 +32,7 @@ class Results:
         if not path.exists():
             return cls({})
         found = json.loads(path.read_text("utf-8"))
-        return cls(found["outcomes"], found["visits"])
+        return cls(found["outcomes"], found.get("visits", 0), found.get("unclosed", {}))
 
     def count(self, outcome: str) -> int:
         """How many ended so."""
@@ -82,6 +86,9 @@ def compare(
         complaints.append(f"bare only {bare.count(PASSED)} tests passed, at least {least} should")
     if protected.visits < visits:
         complaints.append(f"seeother saw {protected.visits} requests, at least {visits} should be")
+    app, ours = (protected.unclosed.get(side, 0) for side in ("app", "seeother"))
+    if app > ours:
+        complaints.append(f"seeother was closed, and left {app - ours} iterators of apps open")
     stale = tuple(pattern for pattern in expected if pattern not in used)
     return Verdict(differences, stale, tuple(complaints))
 

@@ -16,8 +16,8 @@ LIMIT: Final = 2400.0  # seconds; alone the slowest takes a minute and a half
 PATH: Final = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests" / "upstream")))
 
 
-def outcome(suite: Suite, *, protected: bool, log: Path) -> Results:
-    """Run it; everything that it says goes into `log`."""
+def outcome(suite: Suite, *, protected: bool, log: Path, lint: str = "") -> Results:
+    """Run it; everything that it says goes into `log`. `lint`: as in `inside.between`."""
     command = [str(suite.project.python), *suite.command(protected=protected)]
     with TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
@@ -27,6 +27,7 @@ def outcome(suite: Suite, *, protected: bool, log: Path) -> Results:
             "PYTHONDONTWRITEBYTECODE": "1",
             "UPSTREAM_RESULT": str(result),
             "UPSTREAM_WRAP": suite.wrap if protected else "",
+            "UPSTREAM_LINT": lint,
         }
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as said:

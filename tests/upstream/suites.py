@@ -1,8 +1,10 @@
 """Every suite: whose tests, what stands in between, and how many there must be.
 
-`least` is the number of tests that pass bare, `visits` the number of requests that seeother saw;
-both are what was measured, less a little for other versions of Python. A test that silently
-vanishes, or an app that seeother silently does not surround, is found that way.
+`least` is the number of tests that pass bare, `visits` the number of requests that seeother saw,
+`linted` how many pass where a checker of WSGI or ASGI stands in place of seeother (it finds faults
+of tests and their clients); all are what was measured, less a little for other versions of Python.
+A test that silently vanishes, or an app that seeother silently does not surround, is found that
+way.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ STARLETTE: Final = Project(
     ),
     (*PYTEST, *PATIENT, "-k", "not trio"),  # seeother runs under asyncio
 )
-DJANGO: Final = Project("Django", ("jinja2",), RUNTESTS, "tests")
+# pytest is what the checkers of `--lint` are imported beside.
+DJANGO: Final = Project("Django", ("jinja2", "pytest==9.2.0"), RUNTESTS, "tests")
 
 CONTRIB: Final = "auth_tests csrf_tests messages_tests sessions_tests test_client"
 APPS: Final = (
@@ -77,12 +80,20 @@ class Suite:
     visits: int
     labels: tuple[str, ...] = ()
 
+    linted: int = 0
+
+    @property
+    def lints(self) -> bool:
+        """Does it speak WSGI or ASGI to seeother, so that a checker can stand in between?"""
+        return self.name.endswith(("-wsgi", "-asgi", "-apps"))
+
     def command(self, *, protected: bool) -> tuple[str, ...]:
         """What comes after the interpreter."""
         start = self.project.start
         if self.project is DJANGO:
             return (*start, *self.labels)
-        return (*start, "-p", f"inside.{self.wrap}") if protected else start
+        between = ("-p", f"inside.{self.wrap}") if protected else ()
+        return (*start, *between, *self.labels)
 
     @property
     def bare(self) -> tuple[str, tuple[str, ...]]:
@@ -100,10 +111,27 @@ SUITES: Final = (
         480,
         400,
     ),
-    Suite("flask-wsgi", FLASK, "wrap_werkzeug", "behind seeother.wsgi", 480, 430),
-    Suite("werkzeug-wsgi", WERKZEUG, "wrap_werkzeug", "behind seeother.wsgi", 970, 90),
-    Suite("webtest-wsgi", WEBTEST, "wrap_webtest", "behind seeother.wsgi", 205, 150),
-    Suite("starlette-asgi", STARLETTE, "wrap_starlette", "behind seeother.asgi", 770, 500),
+    Suite("flask-wsgi", FLASK, "wrap_werkzeug", "behind seeother.wsgi", 480, 430, linted=470),
+    Suite("werkzeug-wsgi", WERKZEUG, "wrap_werkzeug", "behind seeother.wsgi", 970, 90, linted=950),
+    Suite("webtest-wsgi", WEBTEST, "wrap_webtest", "behind seeother.wsgi", 205, 150, linted=204),
+    Suite(
+        "starlette-asgi",
+        STARLETTE,
+        "wrap_starlette",
+        "behind seeother.asgi",
+        770,
+        500,
+        linted=730,
+    ),
+    Suite(
+        "starlette-session",
+        STARLETTE,
+        "wrap_starlette_session",
+        "the tests of its sessions, with seeother.starlette.SessionMiddleware",
+        15,
+        25,
+        ("tests/middleware/test_session.py",),
+    ),
     Suite(
         "django-inherited",
         DJANGO,
@@ -130,5 +158,6 @@ SUITES: Final = (
         2490,
         2600,
         tuple(APPS.split()),
+        2400,
     ),
 )

@@ -14,7 +14,9 @@ Images, styles, scripts and downloads keep all of theirs, and so do scripts that
 
 Who is asking is told by Sec-Fetch-Dest, and where a browser does not send it, or says `empty` as
 for `fetch()`, by Accept: navigations name `text/html` there. Scripts that swap parts of a page
-(htmx) say `*/*`, so these may be sent a page, too; they only lose br and zstd.
+(htmx) say `*/*`, so these may be sent a page, too; they only lose br and zstd. Who says neither
+where it comes from, nor `text/html`, nor that a script asks, and shows no cookie, is no browser
+that could send a form in: a program, which keeps what it asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ from .values import Request
 CODING: Final = b"accept-encoding"
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range", b"range"})
 DEST, ACCEPT = b"sec-fetch-dest", b"accept"
-READ: Final = CONDITIONS | {CODING, DEST, ACCEPT}
+# What scripts add where the browser itself does not say that a script is asking.
+SCRIPTED: Final = frozenset({b"x-requested-with", b"hx-request", b"turbo-frame", b"x-up-version"})
+BROWSER: Final = SCRIPTED | {b"cookie"}
+READ: Final = CONDITIONS | BROWSER | {CODING, DEST, ACCEPT}
 WINDOWS: Final = frozenset({b"document", b"iframe", b"frame", b"embed", b"object"})
 UNSAID: Final = (None, b"empty")
 UNCODED: Final = b"identity"
@@ -56,17 +61,19 @@ def asked(request: Request) -> Changes:
     if len(said) > len(found) and coding is not None:  # in several lines
         coding = b", ".join([value for name, value in said if name == CODING])
     conditional = conditional and request.method in ("GET", "HEAD")
-    return _changes(found.get(DEST), found.get(ACCEPT), coding, conditional=conditional)
+    bare = BROWSER.isdisjoint(found)
+    return _changes(found.get(DEST), found.get(ACCEPT), coding, conditional=conditional, bare=bare)
 
 
 @lru_cache(maxsize=64)  # a browser has few ways to ask
 def _changes(
-    dest: bytes | None, accept: bytes | None, coding: bytes | None, *, conditional: bool
+    dest: bytes | None, accept: bytes | None, coding: bytes | None, *, conditional: bool, bare: bool
 ) -> Changes:
     """The same for what decides; of a conditional request all of `CONDITIONS` go."""
     unsaid = dest in UNSAID
     navigates = dest in WINDOWS or (unsaid and accept is not None and b"text/html" in accept)
-    if not (navigates or (unsaid and (accept is None or b"*/*" in accept))):
+    parts = unsaid and (accept is None or b"*/*" in accept) and not (bare and dest is None)
+    if not (navigates or parts):
         return NOTHING
     changes: dict[bytes, bytes | None] = {}
     if navigates and conditional:

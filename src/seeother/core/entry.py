@@ -17,6 +17,7 @@ from hashlib import blake2b
 from typing import Final
 
 from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
+from .body import is_form
 from .cookie import CookieNames, cookie_names, has_cookies, read_cookie
 from .fingerprint import echo_digest, fingerprint, variant, visitor_id
 from .form import Field, Parsed, canonical_bytes
@@ -25,12 +26,14 @@ from .mark import cut, open_mark
 from .ops import Echo
 from .origin import Verdict, is_unsafe, judge, known_host, single
 from .policy import Policy
+from .scripted import RENEWED, is_scripted, navigates, replaces_page, shows
 from .token import FIELD, Token, verify
-from .values import Key, Request
+from .values import Key, Outcome, Request
 
 COOKIE_BYTES: Final = 16
 ECHO_JOINT: Final = "~"
-AHEAD: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")  # the last two: old browsers
+# Old browsers say it in the third and fourth; scripts in the last, for they may not set `Sec-`.
+AHEAD: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz", b"x-sec-purpose")
 # Hardly ever asked about more than a few names.
 _is_ours: Final = lru_cache(maxsize=64)(known_host)
 
@@ -64,14 +67,22 @@ class Greeting:
         return None if self.visitor is None else visitor_id(self.visitor)
 
     @property
+    def is_nobody(self) -> bool:
+        """Does the request show no cookie, and nothing else that says who it is?"""
+        return not (self.principal or self.request.header(b"cookie") is not None)
+
+    @property
     def has_fetch_metadata(self) -> bool:
         """Did the browser say where the request comes from?"""
         return self.request.header(b"sec-fetch-site") is not None
 
     @property
     def takes_messages(self) -> bool:
-        """May this request take the messages under its mark? Not by HEAD, not ahead of time."""
-        if self.unsafe or self.request.method != "GET":
+        """May this request take the messages under its mark?
+
+        Not by HEAD, not ahead of time, and not where nobody says that the page will be seen.
+        """
+        if self.unsafe or self.request.method != "GET" or not shows(self.request):
             return False
         ahead = b",".join([value for name, value in self.request.headers if name in AHEAD]).lower()
         return b"prefetch" not in ahead and b"preview" not in ahead
@@ -83,7 +94,7 @@ class Greeting:
         page = header(b"sec-fetch-dest") in (b"document", None)
         html = b"text/html" in (header(b"accept") or b"text/html")
         own = header(b"sec-fetch-site") in (b"same-origin", b"none", None)
-        return self.takes_messages and page and html and own
+        return self.takes_messages and own and ((page and html) or navigates(self.request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class Entry:
     """An admitted submission: its key in the ledger and what it is compared with.
 
     `named` is False for a request without a token: it runs under a fresh id and keeps no row.
+    `page_keeping`: its page may stay, `replaced`: but not where a redirect leads to another one.
     `who` is what the request as it came says of its sender; a replay of cookies asks for the same.
     """
 
@@ -102,7 +114,12 @@ class Entry:
     token: Token | None = None
     echo: Echo | None = None
     page_keeping: bool = False
+    replaced: bool = False
     who: str = ""
+
+    def stays(self, outcome: Outcome) -> bool:
+        """Does its page, and so its token, stay where it is after this answer?"""
+        return self.page_keeping and not (self.replaced and outcome.location is not None)
 
     @property
     def named(self) -> bool:
@@ -156,6 +173,8 @@ def admit(
     claim_id = request.entropy(16)
     name = FIELD.encode()
     found = [f.value for f in parsed.items if f.name == name and isinstance(f, Field)]
+    if not found and is_form(request):
+        found = [value for name, value in request.headers if name == RENEWED]
     if not found:
         return _unnamed(greeting, canonical, claim_id, policy)
     try:
@@ -165,7 +184,7 @@ def admit(
             raise CrossSite(f"not proved: {error.detail}") from error
         raise
     fp = fingerprint(token, canonical)
-    keeping = request.header(b"sec-fetch-dest") not in (None, b"document", b"iframe")
+    keeping = is_scripted(request)
     return Entry(
         greeting,
         Key(token.ledger_id(policy.namespace), variant(token, fp)),
@@ -173,8 +192,9 @@ def admit(
         claim_id,
         canonical,
         token,
-        None if keeping else _echo(greeting, shown, canonical, policy),
+        _echo(greeting, shown, canonical, policy),
         keeping,
+        keeping and replaces_page(request),
         who,
     )
 

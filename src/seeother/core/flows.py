@@ -196,7 +196,7 @@ def _run(
         kept.outcome,
         kept.receipt,
         handled.session,
-        entry.page_keeping,
+        entry.stays(kept.outcome),
         keep=entry.named and kept.keep,
     )
     later = mode == "separate"
@@ -326,7 +326,7 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     has none for a GET, and the answer is that it was done.
     """
     opened = yield from _open(greeting, policy)
-    stored = open_page(greeting, opened.draft, policy)
+    stored = open_page(greeting, opened.draft, policy, known=opened.known)
     if stored is not None and stored is not GONE:
         return Answer(stored, "stored")
     lease_id = greeting.request.entropy(8) if opened.waiting else b""

@@ -4,6 +4,13 @@ A page that holds a token, a message or a new cookie belongs to one visitor. For
 `private, no-cache` and not `no-store`: no-store makes Firefox forget the typed text and does not
 keep a page out of Chromium's back/forward cache (measured). Pages that only show a message, and
 every redirect of ours, say `no-store`.
+
+**Vary.** `private` keeps such a page out of every shared cache (RFC 9111 section 5.2.2.7), and
+`no-cache` lets the browser's own use it for Back and Forward only. There `Vary: Cookie` is what
+keeps somebody from going Back to the page of who was signed in before. But a page that was asked
+for without any cookie is nobody's page, and it brings the first cookie itself: with `Vary: Cookie`
+a browser that has no other copy of it (Chromium without its back/forward cache) would ask for it
+again at Back, and show a new token beside the old text. So that one does not vary by the cookie.
 """
 
 from __future__ import annotations
@@ -44,24 +51,28 @@ OF_A_BODY: Final = frozenset(
         b"content-disposition",
     }
 )
+# What an app may say beside ours, for caches make no more of a page by it.
+STRICT: Final = frozenset({b"max-age=0", b"must-revalidate", b"no-cache", b"no-transform"})
 SWITCH: Final = b"seeother"  # `SeeOther: off`: an app's word to us, and to nobody else
 REPLACED: Final = OF_A_BODY | {b"cache-control", b"location"}  # in a redirect of ours
 
 
-def personal(headers: Headers, *, form: bool) -> Headers:
+def personal(headers: Headers, *, form: bool, nobody: bool = False) -> Headers:
     """Headers of a page that belongs to one visitor; `form` = it holds a token.
 
-    Of the app's own Cache-Control only `no-store` and `no-transform` are kept.
+    `nobody`: who asked showed no cookie, nor anything else that says who it is.
+    Of the app's own Cache-Control only `no-store` and what is as strict are kept (`STRICT`).
 
     >>> personal(((b"etag", b'"1"'), (b"cache-control", b"public, max-age=60")), form=True)
     ((b'cache-control', b'private, no-cache'), (b'vary', b'Cookie'))
     """
-    said = {word.lower() for word in _list(headers, b"cache-control")}
+    said = dict.fromkeys(word.lower() for word in _list(headers, b"cache-control"))
     control = FORM_PAGE if form and b"no-store" not in said else MESSAGE_PAGE
-    if b"no-transform" in said:
-        control += b", no-transform"
+    beside = [word for word in said if word in STRICT and word not in control]
+    control = b", ".join([control, *beside])
     kept = _without(headers, frozenset({b"cache-control", b"vary"}))
-    return (*kept, (b"cache-control", control), (b"vary", _vary(headers)))
+    varies = _vary(headers, nobody=nobody and form)
+    return (*kept, (b"cache-control", control), *(((b"vary", varies),) if varies else ()))
 
 
 def switch(headers: Headers) -> tuple[Headers, bool]:
@@ -120,8 +131,10 @@ def _list(headers: Headers, name: bytes) -> list[bytes]:
     return [word for line in lines for piece in line.split(b",") if (word := piece.strip(b" \t"))]
 
 
-def _vary(headers: Headers) -> bytes:
+def _vary(headers: Headers, *, nobody: bool) -> bytes:
     listed = _list(headers, b"vary")
-    if b"*" not in listed and b"cookie" not in [name.lower() for name in listed]:
+    if nobody:
+        listed = [name for name in listed if name.lower() != b"cookie"]
+    elif b"*" not in listed and b"cookie" not in [name.lower() for name in listed]:
         listed.append(b"Cookie")
     return b", ".join(listed)

@@ -243,7 +243,10 @@ def _moved(
             return _granted(row, ask, now)
         case Settle() if to is State.SETTLED:
             assert row is not None
-            return replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)
+            # Only the answer tells whether a script that may stay on its page has left it.
+            stays = row.page_keeping and ask.page_keeping
+            done = replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)
+            return replace(done, page_keeping=stays)
         case Resolve():
             assert row is not None
             return replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)

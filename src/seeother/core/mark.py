@@ -37,6 +37,22 @@ def sign(ring: Keyring, receipt: bytes) -> str:
     return encode(receipt + mac(ring.current.mark, 8, b"receipt", receipt))
 
 
+def named(random: bytes, *, page: bool) -> bytes:
+    """A receipt's id: random, but for one bit that says whether a page is kept under it.
+
+    So it is still known when the page had to make room for others.
+
+    >>> [names_page(named(b"12345678", page=page)) for page in (True, False)]
+    [True, False]
+    """
+    return bytes((random[0] | 1 if page else random[0] & ~1, *random[1:]))
+
+
+def names_page(receipt: bytes) -> bool:
+    """Is, or was, a page kept under this receipt?"""
+    return bool(receipt[0] & 1)
+
+
 def open_mark(ring: Keyring, text: str) -> bytes | None:
     """The receipt id in a mark of ours, else None.
 

@@ -13,7 +13,7 @@ followed by a write, so where the writer has nothing to do the read may run ther
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -122,13 +122,15 @@ class Fenced:
 class Opened:
     """What a visit starts with: its session, the draft under its mark, the receipts to take.
 
-    `unseen`: seconds since the session was written last.
+    `unseen`: seconds since the session was written last. `known`: the visitor has a receipt under
+    this mark, also where nothing is kept with it (any more); a store need not say so.
     """
 
     session: tuple[tuple[str, bytes], ...] | None = None
     draft: bytes = b""
     waiting: tuple[bytes, ...] = ()
     unseen: float = 0.0
+    known: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +349,18 @@ class Pause(Op[Paused]):
     lane: ClassVar[Lane] = Lane.LOOP
     key: Key | None
     nap: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Op[bool]):
+    """Wait until nobody in any process has this submission locked, at most `limit` seconds.
+
+    Only asked of stores that can. False: nobody had, so there is nothing to wait for.
+    """
+
+    verb: ClassVar[str] = "watch"
+    key: Key
     limit: float
 
 

@@ -14,7 +14,9 @@ A redirect after an unsafe method is 303 (RFC 9110 section 15.4.4), also where t
 302; an explicit 307 or 308 stays, because there the method and the body are meant to be repeated
 (`Handled.repeat`: where 307 is a framework's default, it counts only if it was asked for).
 The mark is added when the receipt carries something, or when the page lands on the URL it posted
-to; only visitors with a cookie can open a receipt, so nobody else gets one.
+to, or follows a submission of a script that may stay on its page: the answer to the marked GET
+renews the token of that page (`Visit.renews`). Only visitors with a cookie can open a receipt, so
+nobody else gets one.
 
 In zero-code mode an answer that is a page is kept, and the redirect leads to it (`core.stored`).
 
@@ -37,7 +39,7 @@ from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fingerprint import echo_digest
 from .headers import personal, redirect
-from .mark import add, sign, strip
+from .mark import add, named, sign, strip
 from .ops import Close, Taken
 from .origin import Origin
 from .policy import Policy
@@ -110,8 +112,11 @@ def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> 
     redirects = _redirects(handled.response)
     draft = handled.draft if redirects else None
     receipt = _receipt(greeting, policy, handled.flashes, draft=draft, entry=entry, page=page)
+    if receipt is not None and not (entry.named or receipt.carries):
+        receipt = None  # no token of ours that Back could show, and no row that an echo could find
     if redirects:
-        response, receipt = _landed(greeting, handled, receipt, policy)
+        stays = entry.page_keeping and not entry.replaced
+        response, receipt = _landed(greeting, handled, receipt, policy, stays=stays)
     else:
         response, receipt = handled.response, receipt if handled.flashes else None
     kind = ACCEPTED if verdict is Verdict.ACCEPT else REJECTED
@@ -122,7 +127,7 @@ def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> 
     outcome = Outcome(kind, response.status, location, owner, cookies=again)
     keep = verdict is Verdict.ACCEPT or (verdict is Verdict.REJECT and redirects)
     cookies = (*handled.cookies, *_hint(greeting, receipt))
-    return Record(outcome, _guarded(response, handled, cookies), receipt, cookies, keep)
+    return Record(outcome, _guarded(greeting, response, handled, cookies), receipt, cookies, keep)
 
 
 def record_page(
@@ -131,7 +136,7 @@ def record_page(
     """The answer of a request that claimed nothing, and what has to be written for it."""
     greeting, ids = _left_for(greeting, handled), tuple([one.receipt for one in taken])
     if handled.final:
-        response = _guarded(handled.response, handled, handled.cookies)
+        response = _guarded(greeting, handled.response, handled, handled.cookies)
         return PageRecord(response, Close(unshown=ids) if ids else None, handled.cookies)
     if _redirects(handled.response):
         response, receipt = _moved(greeting, handled, taken, policy)
@@ -143,7 +148,7 @@ def record_page(
     cookies, close = (*handled.cookies, *cookies), None
     if handled.session is not None or receipt is not None or ids:
         close = Close(handled.session, receipt, ids if shown else (), () if shown else ids)
-    return PageRecord(_guarded(response, handled, cookies), close, cookies)
+    return PageRecord(_guarded(greeting, response, handled, cookies), close, cookies)
 
 
 def _moved(
@@ -188,16 +193,24 @@ def _location(response: Response) -> str:
         return found
 
 
-def _guarded(response: Response, handled: Handled, cookies: tuple[SetCookie, ...]) -> Response:
+def _guarded(
+    greeting: Greeting, response: Response, handled: Handled, cookies: tuple[SetCookie, ...]
+) -> Response:
     """No cache may keep a page with a token, a message or a new cookie (security rule 20)."""
     if _redirects(response) or not (handled.rendered or handled.shown or cookies):
         return response
-    only_shows = handled.shown and not handled.rendered
-    return replace(response, headers=personal(response.headers, form=not only_shows))
+    form = handled.rendered or not handled.shown
+    nobody = greeting.is_nobody and handled.rendered and not handled.shown
+    return replace(response, headers=personal(response.headers, form=form, nobody=nobody))
 
 
 def _landed(
-    greeting: Greeting, handled: Handled, receipt: Receipt | None, policy: Policy
+    greeting: Greeting,
+    handled: Handled,
+    receipt: Receipt | None,
+    policy: Policy,
+    *,
+    stays: bool = False,
 ) -> tuple[Response, Receipt | None]:
     """A redirect as it is sent, and the receipt if anybody can ever open it."""
     response, status = handled.response, handled.response.status
@@ -211,7 +224,7 @@ def _landed(
         receipt = receipt if receipt is not None and receipt.messages else None
     else:
         bare = strip(local, policy.mark, policy.ring)
-        receipt = receipt if _marks(greeting, bare, receipt) else None
+        receipt = receipt if stays or _marks(greeting, bare, receipt) else None
         mark = _mark(greeting, receipt)
         unmarked = given if bare == local else bare
         location = add(bare, policy.mark, sign(policy.ring, mark)) if mark else unmarked
@@ -258,7 +271,7 @@ def _receipt(
     visitor, visitor_id = greeting.visitor, greeting.visitor_id
     if visitor is None or visitor_id is None:
         return None
-    new = greeting.request.entropy(8)
+    new = named(greeting.request.entropy(8), page=page is not None)
     key = entry.key if entry is not None else None
     echo = echo_digest(policy.ring, visitor, entry.canonical) if entry and policy.echo else b""
     sealed = seal_page(greeting, page, new, policy) if page is not None else b""

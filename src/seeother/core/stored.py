@@ -26,8 +26,10 @@ import zlib
 from typing import Final
 
 from ..errors import UnsafeTarget
+from .asked import SCRIPTED
 from .entry import Entry, Greeting
 from .headers import personal
+from .mark import names_page
 from .policy import Policy
 from .principal import principal, telling
 from .seal import NONCE, can_seal, seal, unseal
@@ -38,8 +40,6 @@ PURPOSE: Final = "page"
 NO_STORE_SECONDS: Final = 120
 SHOWING: Final = ("GET", "HEAD")
 NAVIGATING: Final = (None, b"document", b"iframe")
-# What scripts add where the browser itself does not say that a script is asking.
-SCRIPTED: Final = (b"x-requested-with", b"hx-request", b"turbo-frame", b"x-up-version")
 HTML: Final = (b"text/html", b"application/xhtml+xml")
 # What is to be asked again, and what wants an answer of the browser itself.
 UNKEPT: Final = frozenset({204, 205, 206, 401, 407, 408, 425, 429})
@@ -107,15 +107,20 @@ def seal_page(greeting: Greeting, page: KeptPage, row: bytes, policy: Policy) ->
     return seal(policy.ring, plain, purpose=PURPOSE, row=row, visitor=visitor, nonce=nonce)
 
 
-def open_page(greeting: Greeting, kept: bytes, policy: Policy) -> Response | None:
-    """The page under this request's mark.
+def open_page(
+    greeting: Greeting, kept: bytes, policy: Policy, *, known: bool = False
+) -> Response | None:
+    """The page under this request's mark; `known`: the visitor's receipt is there.
 
-    None where there is none, as for a mark that nobody gave; `GONE` where there was one.
+    None where there is none, as for a mark that nobody gave; `GONE` where there was one, for
+    somebody else or for a shorter time, or until it had to make room.
     """
     row, visitor, request = greeting.mark, greeting.visitor, greeting.request
     asked = policy.converts and request.method in SHOWING and not greeting.unsafe
-    if not (kept and asked) or row is None or visitor is None:
+    if not asked or row is None or visitor is None:
         return None
+    if not kept:
+        return GONE if known and names_page(row) else None
     plain = unseal(policy.ring, kept, purpose=PURPOSE, row=row, visitor=visitor)
     if plain is None:
         return None

@@ -15,6 +15,7 @@ from django.forms.utils import ErrorList
 from django.http import HttpResponse, HttpResponseBase
 
 from ..core.cookie import SetCookie
+from ..core.headers import SWITCH, switch
 from ..core.values import Response
 from ..hold import Planting, is_html
 from ..visit import Visit
@@ -75,9 +76,12 @@ def apply(decided: Response, response: HttpResponseBase) -> None:
 
 
 def plant(response: HttpResponseBase, visit: Visit) -> None:
-    """Plant tokens into the forms of a page."""
+    """Plant tokens into the forms of a page, unless it says `SeeOther: off`."""
     head = core_response(response)
-    planting = visit.planter(head) if is_html(head) else None
+    headers, off = switch(head.headers)
+    if headers is not head.headers:
+        del response[SWITCH.decode()]
+    planting = visit.planter(head) if is_html(head) and not off else None
     if planting is None:
         return
     if isinstance(response, HttpResponse):

@@ -4,7 +4,7 @@
 |---|---|
 | E001 | the middleware is missing, or stands inside of sessions, messages or CSRF |
 | E002 | a setting in SEEOTHER that does not exist or cannot be, or a secret that is none |
-| E003 | the database "default" is no SQLite |
+| E003 | the database "default" is neither SQLite nor PostgreSQL |
 | W001 | GZipMiddleware stands inside: tokens cannot be planted into what it sends |
 | W002 | the secret would be refused in production |
 | W003 | two requests at once can lose session writes: SESSION_ENGINE |
@@ -24,7 +24,7 @@ from django.db import connections
 
 from ..errors import PolicyError
 from .settings import ALIAS, current
-from .store import VENDOR
+from .store import VENDORS
 
 MIDDLEWARE: Final = "seeother.django.middleware.SeeOtherMiddleware"
 ENGINE: Final = "seeother.django.sessions"
@@ -77,9 +77,9 @@ def check_settings(**_kwargs: Any) -> Found:
 def check_database(**_kwargs: Any) -> Found:
     """What the ledger stands in."""
     vendor = connections[ALIAS].vendor
-    if vendor == VENDOR:
+    if vendor in VENDORS:
         return []
-    text = f"The ledger needs SQLite, and the database {ALIAS!r} is {vendor}."
+    text = f"The ledger needs SQLite or PostgreSQL, and the database {ALIAS!r} is {vendor}."
     hint = "Other databases are not supported yet: take the middleware out of MIDDLEWARE."
     return [checks.Error(text, hint=hint, id="seeother.E003")]
 

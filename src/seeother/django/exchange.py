@@ -32,7 +32,7 @@ from ..core.ops import Flow, Handle, Lane
 from ..core.policy import Mode
 from ..core.target import clean_location
 from ..core.values import Handled, Request, Response
-from ..drive import Driver, Perform, Talk, advance
+from ..drive import Driver, Perform, Spawn, Talk, advance
 from ..errors import PolicyError, Refused, SeeOtherError
 from ..hold import is_html
 from ..log import request_line
@@ -51,7 +51,6 @@ from .exempt import Wishes, wishes_of
 from .incoming import core_request, policy_for, read_form, unmark
 from .proof import finish
 from .settings import Settings
-from .transaction import ViewTransaction
 from .visits import DjangoVisit, visiting
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -62,9 +61,11 @@ AsyncView = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 class DjangoDriver(Driver):
     """A driver whose ops run where Django's database connection lives."""
 
-    async def _segment(self, talk: Talk[Any], answer: Perform, *, joined: bool) -> None:
+    async def _segment(
+        self, talk: Talk[Any], answer: Perform, writes: Spawn | None, *, joined: bool
+    ) -> None:
         """One hop to the thread of this request; nothing waits there."""
-        del joined
+        del writes, joined
         await sync_to_async(advance, thread_sensitive=True)(talk, answer, Lane.WRITE)
 
 
@@ -86,7 +87,7 @@ class Exchange:
         self.request, self._project = request, project
         self._started = time.perf_counter()
         self._core: Request = core_request(request)
-        self._transaction = ViewTransaction(project.store)
+        self._transaction = project.store.transaction()
         self._mode: Mode | None = None
         self._response: HttpResponseBase | None = None
         self._word = "page"
@@ -102,10 +103,10 @@ class Exchange:
         refused = self._admit()
         if refused is not None:
             return self._logged(refused)
-        joined = self._mode == "joined"
+        queues = self._mode == "joined" and self._project.store.single_writer
         with visiting(self._visit):
             try:
-                answer = DRIVER.run(self._flow(), self._perform(), handle, single_writer=joined)
+                answer = DRIVER.run(self._flow(), self._perform(), handle, single_writer=queues)
                 response = self._answered(answer)
             except (Undone, SeeOtherError) as error:
                 response = self._without_effect(error)
@@ -207,8 +208,9 @@ class Exchange:
         """The view's own answer as the flow decided it, or the answer of an earlier one."""
         self._word = answer.word
         if answer.handled is None or self._response is None:
-            return django_response(self._visit.complete(answer.response), answer.cookies)
-        apply(answer.response, self._response)
+            page = self._visit.complete(answer.response)
+            return django_response(self._visit.renewed(page), answer.cookies)
+        apply(self._visit.renewed(answer.response), self._response)
         set_cookies(self._response, answer.cookies)
         return self._response
 
@@ -219,14 +221,14 @@ class Exchange:
         if isinstance(error, Undone):
             self._word = "undone"
             assert self._response is not None
-            apply(self._seen(error.handled.response), self._response)
+            apply(visit.renewed(self._seen(error.handled.response)), self._response)
             set_cookies(self._response, error.handled.cookies)
             return self._response
         if isinstance(error, PolicyError):
             raise error
         self._word = error.reason
         handled = visit.handled(visit.refusal(error))
-        response = django_response(handled.response, handled.cookies)
+        response = django_response(visit.renewed(handled.response), handled.cookies)
         finish(self.request, response)
         return response
 

@@ -15,15 +15,15 @@ The statements go to the driver, like those of the ledger: `assertNumQueries` do
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.utils import timezone
 
+from ..stores.rows import SQLWork
 from .settings import session_store
 
-TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='django_session'"
+TABLE: Final = "django_session"
 READ: Final = "SELECT session_data FROM django_session WHERE session_key=? AND expire_date>?"
 TAKE: Final = "DELETE FROM django_session WHERE session_key=?"
 EXPIRE: Final = "DELETE FROM django_session WHERE expire_date<=?"
@@ -31,31 +31,24 @@ EXPIRE: Final = "DELETE FROM django_session WHERE expire_date<=?"
 
 def read(key: str) -> dict[str, Any] | None:
     """The values of a session in Django's table; None where there is none, or it has expired."""
-    store = session_store()
-    with store.reading():
-        if not _is_there(store.raw):
+    with session_store().reading() as work:
+        if not work.has_table(TABLE):
             return None
-        found = store.raw.execute(READ, (key, _now())).fetchone()
+        found = work.run(READ, key, _now()).fetchone()
     # A class of its own name: the name is part of what Django signs the values with.
     return None if found is None else DatabaseStore(key).decode(found[0]) or None
 
 
-def drop(key: str) -> None:
-    """Delete it; called inside of a transaction."""
-    raw = session_store().raw
-    if _is_there(raw):
-        raw.execute(TAKE, (key,))
+def drop(work: SQLWork, key: str) -> None:
+    """Delete it, in this step."""
+    if work.has_table(TABLE):
+        work.run(TAKE, key)
 
 
-def expire() -> None:
+def expire(work: SQLWork) -> None:
     """Delete what has expired in Django's table; without its engine nobody else does."""
-    raw = session_store().raw
-    if _is_there(raw):
-        raw.execute(EXPIRE, (_now(),))
-
-
-def _is_there(raw: sqlite3.Connection) -> bool:
-    return raw.execute(TABLE).fetchone() is not None
+    if work.has_table(TABLE):
+        work.run(EXPIRE, _now())
 
 
 def _now() -> Any:

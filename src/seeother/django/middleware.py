@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from ..errors import PolicyError, SeeOtherError
 from .answers import django_response
-from .exchange import Exchange
+from .exchange import DRIVER, Exchange
 from .settings import current
 from .visits import KEY, visit_of
 
@@ -38,7 +38,7 @@ class SeeOtherMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        current()
+        DRIVER.suit(current().store)
         self.get_response = get_response
         # On Python 3.11 only asgiref knows what it has marked itself.
         self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]

@@ -17,16 +17,17 @@ from django.core.management.base import CommandError
 from ..errors import SeeOtherError
 from ..stores.sqlite import SQLiteStore
 from .settings import ALIAS
-from .store import DjangoStore
+from .store import store_for
 
 
 def operators_store() -> SQLiteStore:
     """The project's ledger, for `seeother.stores.inspect` and `examine`.
 
-    They ask for an SQLite store's steps and path, and a DjangoStore has both.
+    They ask for an SQLite store's steps and path, and a DjangoStore has both; what is asked of
+    PostgreSQL stands in `seeother.stores.pg_inspect`.
     """
     limits: dict[str, Any] = {"retention": 0.0, "idle": math.inf, "lifetime": math.inf}
-    return cast("SQLiteStore", DjangoStore(ALIAS, max_kept=sys.maxsize, **limits))
+    return cast("SQLiteStore", store_for(ALIAS, max_kept=sys.maxsize, **limits))
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from ..core.fingerprint import session_id
 from ..core.ops import Close, Open
 from ..core.values import Changes, SessionWrite
 from ..errors import StoreBusy
-from ..stores.work import Work
+from ..stores.rows import SQLWork
 from . import legacy
 from .settings import session_store
 from .store import DjangoStore
@@ -169,7 +169,7 @@ class SessionStore(SessionBase):
         """Delete what has expired (`manage.py clearsessions`)."""
         while session_store().expire_now():
             pass
-        _write(lambda _work: legacy.expire())
+        _write(legacy.expire)
 
     # Keys and rows ---------------------------------------------------------------------------
 
@@ -224,20 +224,20 @@ class SessionStore(SessionBase):
             return None
         return tuple((str(name), self._codec().dumps(value)) for name, value in values.items())
 
-    def _adopt(self, work: Work, key: str) -> None:
+    def _adopt(self, work: SQLWork, key: str) -> None:
         """One that is still Django's becomes ours, under its key, unless it is ours already."""
         if work.head(_id(key)) is not None:
             return
         rows = self._before(key)
         if rows is not None:
             work.close(Close(session=SessionWrite(_id(key), Changes(rows), fresh=True)))
-            legacy.drop(key)
+            legacy.drop(work, key)
 
-    def _close(self, work: Work, key: str, write: SessionWrite) -> None:
+    def _close(self, work: SQLWork, key: str, write: SessionWrite) -> None:
         self._adopt(work, key)
         work.close(Close(session=write))
 
-    def _merge(self, work: Work, key: str, changes: Changes, *, must_create: bool) -> None:
+    def _merge(self, work: SQLWork, key: str, changes: Changes, *, must_create: bool) -> None:
         """One step: look whether it is there, then write."""
         sid = _id(key)
         self._adopt(work, key)
@@ -255,7 +255,7 @@ class SessionStore(SessionBase):
         if not self.moved:
             self._expire(work, sid)
 
-    def _expire(self, work: Work, sid: bytes) -> None:
+    def _expire(self, work: SQLWork, sid: bytes) -> None:
         """A session lives `idle` seconds from when it was seen: with an expiry of its own, later.
 
         Or earlier; what expires it and what deletes it then need to know no more.
@@ -263,19 +263,19 @@ class SessionStore(SessionBase):
         expiry = self._get_session(no_load=True).get(EXPIRY)
         if expiry:
             seen = work.now + self.get_expiry_age(expiry=expiry) - work.store.idle
-            session_store().raw.execute(EXPIRES, (seen, sid))
+            work.run(EXPIRES, seen, sid)
 
 
 def _id(key: str) -> bytes:
     return session_id(key.encode())
 
 
-def _end(work: Work, key: str) -> None:
-    legacy.drop(key)
+def _end(work: SQLWork, key: str) -> None:
+    legacy.drop(work, key)
     work.close(Close(session=SessionWrite(_id(key), Changes(), ends=_id(key))))
 
 
-def _write(step: Callable[[Work], T]) -> T:
+def _write(step: Callable[[SQLWork], T]) -> T:
     """One step that writes; another writer's lock is waited for. Raises StoreBusy."""
     store: DjangoStore = session_store()
     deadline = time.monotonic() + PATIENCE

@@ -28,7 +28,7 @@ from django.db import DEFAULT_DB_ALIAS
 from ..core.keys import hkdf
 from ..core.policy import Mode, Policy, stated
 from ..errors import PolicyError
-from .store import DjangoStore
+from .store import DjangoStore, store_for
 
 NAME: Final = "SEEOTHER"
 ALIAS: Final = DEFAULT_DB_ALIAS
@@ -68,7 +68,7 @@ def current() -> Settings:
     """Everything that a project needs; nothing is opened. Raises PolicyError."""
     named = said()
     policy = _policy(named)
-    store = DjangoStore(
+    store = store_for(
         ALIAS,
         retention=policy.max_age + MARGIN,
         idle=policy.session_idle,
@@ -85,7 +85,7 @@ def session_store() -> DjangoStore:
     named = said()
     idle = float(named.get("session_idle") or settings.SESSION_COOKIE_AGE)
     lifetime = max(float(named.get("session_lifetime") or Policy().session_lifetime), idle)
-    return DjangoStore(ALIAS, idle=idle, lifetime=lifetime)
+    return store_for(ALIAS, idle=idle, lifetime=lifetime)
 
 
 def secrets() -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,7 +29,11 @@ from ..stores.joined import Joined
 from ..stores.rows import SQLWork
 from ..stores.workstore import WorkStore
 
+if TYPE_CHECKING:
+    from .transaction import ViewTransaction
+
 VENDOR: Final = "sqlite"
+VENDORS: Final = (VENDOR, "postgresql")
 SAVEPOINT: Final = "seeother"
 TABLE: Final = "SELECT 1 FROM sqlite_master WHERE name='so_meta'"
 
@@ -50,7 +54,9 @@ class DjangoStore(WorkStore):
         """Django's connection for this thread, open. Raises StoreDown where it cannot be."""
         connection: BaseDatabaseWrapper = connections[self.alias]
         if connection.vendor != VENDOR:
-            raise PolicyError(f"the ledger needs SQLite; {self.alias!r} is {connection.vendor}")
+            raise PolicyError(
+                f"the ledger needs SQLite or PostgreSQL; {self.alias!r} is {connection.vendor}"
+            )
         try:
             connection.ensure_connection()
         except Error as error:
@@ -62,10 +68,18 @@ class DjangoStore(WorkStore):
         """The driver's connection inside."""
         return cast("sqlite3.Connection", self.connection.connection)
 
+    single_writer: ClassVar = True
+
     @property
     def path(self) -> Path:
         """The database's file; one in memory has a path where no file is."""
         return Path(str(self.connection.settings_dict["NAME"]))
+
+    def transaction(self) -> ViewTransaction:
+        """A transaction for one submission."""
+        from .transaction import ViewTransaction as Begun  # noqa: PLC0415 - it knows this module
+
+        return Begun(self)
 
     def within(self, transaction: Transaction) -> Joined:
         """This store inside the view's transaction."""
@@ -126,6 +140,15 @@ class DjangoStore(WorkStore):
                     yield SQLWork(self, raw)
             else:
                 yield None
+
+
+def store_for(alias: str, **limits: Any) -> DjangoStore:
+    """The store for a database of the project, by what kind of database it is."""
+    if connections[alias].vendor != "postgresql":
+        return DjangoStore(alias, **limits)
+    from .pg_store import PgDjangoStore  # noqa: PLC0415 - psycopg is an extra
+
+    return cast("DjangoStore", PgDjangoStore(alias, **limits))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from django.db import Error, IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -36,6 +36,7 @@ class ViewTransaction:
     # Connections with a submission on them. Under asyncio and without a thread of its own for each
     # request (as in tests) a second one would begin inside the first.
     _taken: Final[set[int]] = set()
+    driver_errors: ClassVar[type[Exception]] = sqlite3.Error
 
     def __init__(self, store: DjangoStore) -> None:
         self._store = store
@@ -43,6 +44,7 @@ class ViewTransaction:
         self._connection: BaseDatabaseWrapper | None = None
         self._hooks: list[Any] = []
         self._changes = 0
+        self._nested = False
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -63,7 +65,7 @@ class ViewTransaction:
     @property
     def has_changed(self) -> bool:
         """Was a row changed since the claim?"""
-        return self.raw.total_changes > self._changes
+        return self._count() > self._changes
 
     def begin(self) -> bool:
         """Open it for writing; False if another writer has the lock."""
@@ -71,17 +73,26 @@ class ViewTransaction:
         if id(connection) in self._taken:
             return False
         atomic = transaction.atomic(using=self._store.alias)
+        self._nested = connection.in_atomic_block
         try:
-            if connection.in_atomic_block:
+            if self._nested:
                 atomic.__enter__()
-            elif not _immediate(connection, atomic):
+            elif not self._enter(connection, atomic):
                 return False
         except Error as error:
-            raise _driver_error(error) from error
+            raise self._driver_error(error) from error
         self._atomic, self._connection = atomic, connection
         self._taken.add(id(connection))
-        self._changes = self.raw.total_changes
+        self._changes = self._count()
         return True
+
+    def _enter(self, connection: BaseDatabaseWrapper, atomic: Atomic) -> bool:
+        """Begin the outermost transaction; False if another writer has the lock."""
+        return _immediate(connection, atomic)
+
+    def _count(self) -> int:
+        """A number that grows with every row that is changed."""
+        return self.raw.total_changes
 
     def commit(self) -> None:
         """COMMIT; the hooks of `on_commit` are kept for `tell`."""
@@ -98,7 +109,7 @@ class ViewTransaction:
             raise
         except Error as error:
             self._hooks = []
-            raise _driver_error(error) from error
+            raise self._driver_error(error) from error
 
     def rollback(self) -> None:
         """ROLLBACK if anything is open; may be called again."""
@@ -126,6 +137,11 @@ class ViewTransaction:
         except Exception:  # noqa: BLE001 - the effect stands, and so does its answer
             EVENTS.exception("a hook of on_commit raised; the outcome stands")
 
+    def _driver_error(self, error: Error) -> Exception:
+        """What the driver said, as the stores know it."""
+        cause = error.__cause__
+        return cause if isinstance(cause, self.driver_errors) else error
+
     def _released(self) -> tuple[Atomic | None, BaseDatabaseWrapper | None]:
         atomic, self._atomic = self._atomic, None
         if atomic is not None:
@@ -150,9 +166,3 @@ def _immediate(connection: Any, atomic: Atomic) -> bool:
         connection.transaction_mode = mode
         raw.execute(f"PRAGMA busy_timeout={int(patience)}")
     return True
-
-
-def _driver_error(error: Error) -> Exception:
-    """What the driver said, as the stores know it."""
-    cause = error.__cause__
-    return cause if isinstance(cause, sqlite3.Error) else error

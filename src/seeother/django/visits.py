@@ -35,8 +35,10 @@ class DjangoVisit(Visit):
     """
 
     def __init__(self, greeting: Greeting, policy: Policy, request: HttpRequest) -> None:
-        super().__init__(replace(greeting, sid=None), policy)
         self.request = request
+        # Who has a session may have a message that waits, also where its hint got lost on the way.
+        hinted = greeting.hinted or bool(self._cookie_of_session())
+        super().__init__(replace(greeting, sid=None, hinted=hinted), policy)
         self.raised: Exception | None = None
         self.undo = False
 

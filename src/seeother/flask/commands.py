@@ -20,7 +20,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import SeeOtherError
-from ..operate import doctor, ledger
+from ..operate import doctor, forget, ledger
 from ..stores.sqlite import SQLiteStore
 from ..wsgi import KEY
 
@@ -42,6 +42,7 @@ def seeother() -> None:
 
 seeother.add_command(ledger)
 seeother.add_command(doctor)
+seeother.add_command(forget)
 
 
 def store_url(app: Flask) -> str:
@@ -52,7 +53,7 @@ def store_url(app: Flask) -> str:
     store = app.extensions[KEY].settings.store
     if isinstance(store, SQLiteStore):
         return f"sqlite:///{quote(str(store.path.absolute()))}"
-    return "memory://"
+    return str(getattr(store, "address", "memory://"))  # a server's URL, if it is on one
 
 
 def _defaults(group: click.Group, url: str) -> dict[str, Any]:

@@ -154,6 +154,7 @@ class State:
             from .hooked import listen  # noqa: PLC0415 - SQLAlchemy is the app's, if it has it
 
             listen(found.engine)
+        self.outer.driver.suit(found.store)
         watch(self.app)
         return found
 

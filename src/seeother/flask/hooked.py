@@ -25,35 +25,33 @@ alike, except connections in AUTOCOMMIT, which have no commit.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from ..core import ops
 from ..core.flows import submission
 from ..core.ledger import Row, State, step
 from ..core.values import ACCEPTED, Handled, Outcome
-from ..errors import PolicyError, SeeOtherError, StoreBusy
+from ..errors import PolicyError, SeeOtherError, StoreBusy, StoreError
+from ..riding import has_written
 from ..setup import performing
 from ..sqlalchemy import Transaction
-from ..stores.connect import translated
-from ..stores.rows import SQLWork
-from ..stores.sqlite import SQLiteStore
-from .effect import has_written, session_of
+from .effect import session_of
 from .guard import Run
 from .visits import FlaskVisit
 
 if TYPE_CHECKING:
     from flask.wrappers import Response as FlaskResponse
 
+    from ..stores.sqlite import SQLiteStore
+    from ..stores.work import Work
     from .extension import State as AppState
 
 EVENTS = logging.getLogger("seeother")
@@ -87,18 +85,12 @@ class Hooked:
 
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
         """Look, and write nothing."""
-        with translated():
-            self._store.prepare()
-            try:
-                connection = self._engine.connect()
-            except PoolTimeout:
-                return ops.Busy()
-            with connection:
-                work = self._work(connection)
-                reply: ops.ClaimReply = work.with_taken(self._told(work, op))
+        self._store.prepare()
+        with self._store.reading() as work:
+            reply: ops.ClaimReply = work.with_taken(self._told(work, op))
         return reply
 
-    def _told(self, work: SQLWork, op: ops.Claim) -> ops.ClaimReply:
+    def _told(self, work: Work, op: ops.Claim) -> ops.ClaimReply:
         row, self._claim = work.met(op), op
         if row is not None and row.state is State.CLAIMED:
             if work.now < row.lease_until:
@@ -113,20 +105,28 @@ class Hooked:
         """The view commits: write the row into its transaction, or take the transaction back."""
         raw: Any = connection.connection.dbapi_connection
         claim, after = self._claim, self._after
-        if claim is None or after is None or not claim.keep or not raw.in_transaction:
+        if claim is None or after is None or not claim.keep or not self._store.has_written(raw):
             return
-        work = SQLWork(self._store, raw)
-        row = work.row(claim.key)
-        if self.commits and row is not None and row.claim_id == claim.claim_id:
-            work.keep(claim.key, replace(row, outcome=None))
-        elif row == self._before and not self.lost:
-            until = work.now + claim.lease
-            work.keep(claim.key, replace(after, lease_until=until, outcome=self._generic))
-        else:
+        try:
+            with self._store.on(raw) as work:
+                self.lost = self.lost or not self._flipped(work, claim, after)
+        except StoreBusy:
             self.lost = True
+        if self.lost:
             raw.rollback()
             raise Superseded
         self.commits += 1
+
+    def _flipped(self, work: Work, claim: ops.Claim, after: Row) -> bool:
+        row = work.row(claim.key)
+        if self.commits and row is not None and row.claim_id == claim.claim_id:
+            work.keep(claim.key, replace(row, outcome=None))
+        elif row == self._before:
+            until = work.now + claim.lease
+            work.keep(claim.key, replace(after, lease_until=until, outcome=self._generic))
+        else:
+            return False
+        return True
 
     def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
         """The outcome, beside a row that stands already or as a new one."""
@@ -135,16 +135,17 @@ class Hooked:
             outcome = self._generic if failed else replace(op.outcome, kind=ACCEPTED)
             op = replace(op, outcome=outcome, keep=op.keep or self._claim_kept())
         transaction = Transaction(self._engine)
-        with translated():
+        with self._store.translated():
             self._begin(transaction)
             try:
-                reply = self._settled(SQLWork(self._store, transaction.raw), op)
+                with self._store.on(transaction.raw) as work:
+                    reply = self._settled(work, op)
                 transaction.commit()
             finally:
                 transaction.rollback()
         return reply
 
-    def _settled(self, work: SQLWork, op: ops.Settle) -> ops.Done | ops.Fenced:
+    def _settled(self, work: Work, op: ops.Settle) -> ops.Done | ops.Fenced:
         row = work.row(op.key)
         if row is None or row == self._before:
             row = self._after if not self.commits else row
@@ -160,7 +161,7 @@ class Hooked:
             EVENTS.error(
                 "submission %s failed after %d commits; %s", op.key.id.hex(), self.commits, ADVICE
             )
-            with suppress(StoreBusy, sqlite3.Error):
+            with suppress(StoreError), self._store.translated():
                 self._lapse(op)
         return ops.Done()
 
@@ -169,10 +170,10 @@ class Hooked:
         transaction = Transaction(self._engine)
         self._begin(transaction)
         try:
-            work = SQLWork(self._store, transaction.raw)
-            row = work.row(op.key)
-            if row is not None and row.claim_id == op.grant.claim_id:
-                work.keep(op.key, replace(row, lease_until=0.0))
+            with self._store.on(transaction.raw) as work:
+                row = work.row(op.key)
+                if row is not None and row.claim_id == op.grant.claim_id:
+                    work.keep(op.key, replace(row, lease_until=0.0))
             transaction.commit()
         finally:
             transaction.rollback()
@@ -187,10 +188,6 @@ class Hooked:
 
     def _claim_kept(self) -> bool:
         return self._claim is not None and self._claim.keep
-
-    def _work(self, connection: Connection) -> SQLWork:
-        raw: Any = connection.connection.dbapi_connection
-        return SQLWork(self._store, raw)
 
 
 RUNNING: Final[ContextVar[Hooked | None]] = ContextVar("seeother_hooked", default=None)
@@ -212,11 +209,12 @@ def hooked(state: AppState, visit: FlaskVisit, view: Callable[[], Any]) -> Flask
     """Run a view as a submission whose row flips in its first commit."""
     settings, entry = state.settings, visit.entry
     assert entry is not None and settings.engine is not None
-    assert isinstance(settings.store, SQLiteStore)
     request = visit.greeting.request
     generic = Outcome(ACCEPTED, 303, request.root + request.path)
     while True:
-        store = Hooked(settings.store, settings.engine, generic, settings.policy.patience)
+        store = Hooked(
+            cast("SQLiteStore", settings.store), settings.engine, generic, settings.policy.patience
+        )
         run = Run(state.app, visit, view, catches=False)
         handle = _Watched(run, store, state)
         try:

@@ -27,7 +27,6 @@ from ..core.policy import Mode, Policy, stated
 from ..errors import PolicyError
 from ..setup import prepared
 from ..stores import Store
-from ..stores.base import KINDS
 from ..stores.memory import MemoryStore
 from ..stores.sqlite import SQLiteStore
 from .memory import InMemory
@@ -67,6 +66,12 @@ class Database(NamedTuple):
         if self.engine.dialect.name != "sqlite" or name in (None, "", ":memory:"):
             return None
         return None if "mode=memory" in str(name) else Path(str(name)).absolute()
+
+    @property
+    def remembers(self) -> bool:
+        """Can a ledger stand in it? In an SQLite file, or on PostgreSQL by psycopg 3."""
+        dialect = self.engine.dialect
+        return self.file is not None or (dialect.name, dialect.driver) == ("postgresql", "psycopg")
 
 
 def said(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,10 +121,10 @@ def _moded(policy: Policy, store: Store, mode: Mode | None, base: Database | Non
     if base is not None and base.file is None and isinstance(store, MemoryStore):
         store = InMemory(base.engine, store)
     own = base is not None and shares(store, base.engine)
-    hookable = base is not None and own and base.single and base.file is not None
+    hookable = base is not None and own and base.single and base.remembers
     if mode == "hooked" and not hookable:
         raise PolicyError(
-            'mode "hooked" needs SQLAlchemy with one bind, and the ledger in its SQLite file'
+            'mode "hooked" needs SQLAlchemy with one bind, and the ledger in its database'
         )
     found: Mode = mode or ("hooked" if hookable else "separate")
     return Settings(policy, store, found, base.engine if base and found == "hooked" else None)
@@ -129,8 +134,11 @@ def shares(store: Store, engine: Engine) -> bool:
     """Does the ledger live in the database of this engine?"""
     if isinstance(store, InMemory):
         return store.engine is engine
+    if not isinstance(store, SQLiteStore):
+        leads_to = getattr(store, "leads_to", None)
+        return leads_to is not None and bool(leads_to(engine.url.render_as_string(False)))
     file = Database(engine, single=True).file
-    return file is not None and isinstance(store, SQLiteStore) and _same(store.path, file)
+    return file is not None and _same(store.path, file)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -160,7 +168,7 @@ def _store(app: Flask, base: Database | None) -> str:
             return f"sqlite:///{base.file}"
         if base.engine.dialect.name == "sqlite":
             return "memory://"  # it lives and dies with the database that it is about
-        if base.engine.dialect.name in KINDS:
+        if base.remembers:
             return str(base.engine.url.render_as_string(hide_password=False))
     return f"sqlite:///{Path(app.instance_path) / FILE}"
 

@@ -6,6 +6,8 @@ async def post(request):
 def save(connection, visit):
     connection.execute(insert(message).values(text=visit.form["message"]))
     return visit.see_other("/", flash="Your message was posted.")
+
+With an AsyncEngine or an AsyncSession the same function runs as `run_sync` would (`async_effect`).
 """
 
 from __future__ import annotations
@@ -25,35 +27,56 @@ from .verbs import visit_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+    from ..core.flows import Answer
+    from ..drive import Driver
+    from ..effect import Effect
 
 View: TypeAlias = Callable[..., Response | StarletteResponse]
 
 
-async def once(request: HTTPConnection, engine: Engine, fn: View, *args: Any) -> StarletteResponse:
+async def once(
+    request: HTTPConnection, bind: Engine | AsyncEngine | AsyncSession, fn: View, *args: Any
+) -> StarletteResponse:
     """Run `fn(connection, visit, *args)` exactly once for this submission (joined or fenced).
 
-    Its effect, its answer, its messages and its session changes are ONE transaction of `engine`;
-    `fn` is a plain function that runs on a thread of seeother's and returns a response. A duplicate
-    gets the recorded answer and `fn` is not called. Whatever `fn` raises rolls everything back and
-    is raised here; a locked or full database becomes the resend page with status 503.
+    Its effect, its answer, its messages and its session changes are ONE transaction of `bind`. `fn`
+    is a plain function that returns a response. With an Engine it runs on a thread of seeother's;
+    with an AsyncEngine as by `run_sync`; with an AsyncSession `fn` gets its Session in place of the
+    connection. A duplicate gets the recorded answer and `fn` is not called. Whatever `fn` raises
+    rolls everything back and is raised here; a locked or full database becomes the resend page with
+    status 503.
     """
-    from ..effect import Effect  # noqa: PLC0415 - SQLAlchemy is an extra
+    from sqlalchemy import Engine  # noqa: PLC0415 - an extra
+
+    from ..effect import Effect  # noqa: PLC0415
 
     visit, outer = visit_of(request), request.scope["seeother.outer"]
-    effect = Effect(visit, outer, engine, fn, args, core_response)
+    effect: Effect
+    if isinstance(bind, Engine):
+        effect = Effect(visit, outer, bind, fn, args, core_response)
+        running = _on_threads(effect, outer.driver)
+    else:
+        from .async_effect import AsyncEffect  # noqa: PLC0415 - needs greenlet
 
-    async def aside(op: Handle) -> Handled:
-        handled: Handled = await outer.driver.aview(partial(effect.view, op))
-        return handled
-
-    joined = effect.mode == "joined"
+        effect = AsyncEffect(visit, outer, bind, fn, args)
+        running = effect.run()
     try:
-        answer = await outer.driver.arun(
-            effect.flow(),
-            effect.perform,
-            handle=None if joined else aside,
-            within=effect.view if joined else None,
-        )
+        answer = await running
     except SeeOtherError as error:
         return to_starlette(effect.refused(error))
     return to_starlette(effect.settled(answer))
+
+
+async def _on_threads(effect: Effect, driver: Driver) -> Answer:
+    async def aside(op: Handle) -> Handled:
+        return await driver.aview(partial(effect.view, op))
+
+    joined = effect.mode == "joined"
+    return await driver.arun(
+        effect.flow(),
+        effect.perform,
+        handle=None if joined else aside,
+        within=effect.view if joined else None,
+    )

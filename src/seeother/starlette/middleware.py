@@ -27,12 +27,12 @@ from ..core.legacy import Rows, look
 from ..core.ops import Flow, Open, Opened
 from ..core.origin import Verdict
 from ..core.policy import Policy
-from ..core.session import Session
 from ..core.values import Request
 from ..errors import PolicyError, Refused
 from ..setup import performing
 from ..visit import Visit
 from .legacy import KEY, OldCookies, Upgrade
+from .sessions import RequestSession, Wording, session_of, varying
 from .verbs import CURRENT
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class SeeOtherMiddleware(SeeOther):
     explicit = True
 
     def __init__(self, app: App, /, **policy: Any) -> None:
-        super().__init__(app, **{"convert": False, **policy})
+        super().__init__(_around(app), **{"convert": False, **policy})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection; a websocket of our own pages may read the session."""
@@ -64,7 +64,7 @@ class SeeOtherMiddleware(SeeOther):
             scope = self.inner(scope, scope["seeother"])
         await super().__call__(scope, receive, send)
 
-    async def _session_of(self, scope: Scope) -> Session:
+    async def _session_of(self, scope: Scope) -> RequestSession:
         """What a handshake may read; empty for one that another site made (security rule 26).
 
         A browser sends cookies along with every handshake, so its Origin has to be ours.
@@ -74,14 +74,14 @@ class SeeOtherMiddleware(SeeOther):
         try:
             greeting = greet(request, self.policy)
         except Refused:
-            return Session()
+            return RequestSession()
         if greeting.verdict is not Verdict.PASS:
-            return Session()
+            return RequestSession()
         if greeting.sid is None:
-            return Session(await self.inherited(greeting))
+            return RequestSession(await self.inherited(greeting))
         ask = partial(self.store.perform, Open(None, session_id(greeting.sid)))
         opened: Opened = await self.driver.aread(ask)
-        return Session(opened.session or ())
+        return RequestSession(opened.session or ())
 
     async def inherited(self, _greeting: Greeting) -> Rows:
         """What a handshake without a session of ours may read."""
@@ -90,15 +90,16 @@ class SeeOtherMiddleware(SeeOther):
     def inner(self, scope: Scope, visit: Visit) -> Scope:
         """The scope that the app sees: Starlette's `request.session` is the visit's."""
         CURRENT.set(visit)
-        return {**super().inner(scope, visit), "session": visit.session}
+        return {**super().inner(scope, visit), "session": session_of(visit)}
 
 
 class SessionMiddleware(SeeOtherMiddleware):
     """Starlette's `SessionMiddleware`, with sessions that lose no write.
 
-    The arguments are Starlette's; `max_age` None counts as 14 days. `store` and every other setting
-    of seeother may follow. Raises PolicyError for what cannot be promised: a `domain`, a `path`
-    below the root, `same_site="none"` and `partitioned` would give the cookie away to others.
+    The arguments are Starlette's. With `max_age` None the cookie ends with the browser, and its
+    values after 14 days without a visit. `store` and every other setting of seeother may follow.
+    Raises PolicyError for what cannot be promised: a `domain`, a `path` below the root,
+    `same_site="none"` and `partitioned` would give the cookie away to others.
     """
 
     def __init__(  # noqa: PLR0917 - Starlette's own signature
@@ -122,10 +123,12 @@ class SessionMiddleware(SeeOtherMiddleware):
         if same_site == "none":
             raise PolicyError('same_site="none" would send the session to every other site')
         secrets = _listed(policy.get("secret", ()))
+        name = str(policy.get("cookie_name", session_cookie)).removeprefix("__Host-")
+        self._wording = Wording(f"{name}-s", ageless=max_age is None, strict=same_site == "strict")
         self._halves: set[asyncio.Future[Any]] = set()
         self._old = OldCookies(session_cookie, (str(secret_key), *secrets), max_age)
         super().__init__(
-            _leaving(app),
+            app,
             **{
                 "secret": str(secret_key),
                 "cookie_name": session_cookie,
@@ -139,6 +142,7 @@ class SessionMiddleware(SeeOtherMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection; around one that brings an old cookie stands its upgrade."""
+        send = self._wording.sending(send)
         upgrade = self._upgrade(scope)
         if upgrade is not None:
             await upgrade.begin()
@@ -187,11 +191,16 @@ class SessionMiddleware(SeeOtherMiddleware):
         return replace(policy, exempt=(*policy.exempt, request.root + request.path))
 
 
-def _leaving(app: App) -> App:
-    """The app, with what is around its answers where a request came with an old cookie."""
+def _around(app: App) -> App:
+    """The app, with what is said of its answers: they vary by the session that they show.
+
+    Where a request came with an old cookie its upgrade stands there too.
+    """
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        upgrade = scope.get(KEY)
+        session, upgrade = scope.get("session"), scope.get(KEY)
+        if scope["type"] == "http" and isinstance(session, RequestSession):
+            send = varying(session, send)
         await app(scope, receive, upgrade.leaving(send) if isinstance(upgrade, Upgrade) else send)
 
     return watched

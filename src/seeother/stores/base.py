@@ -123,7 +123,14 @@ class Joinable(Store, Protocol):
 
 Clock = Callable[[], float]
 
-KINDS: Final = {"memory": ("memory", "MemoryStore"), "sqlite": ("sqlite", "SQLiteStore")}
+KINDS: Final = {
+    "memory": ("memory", "MemoryStore"),
+    "sqlite": ("sqlite", "SQLiteStore"),
+    "postgresql": ("postgres", "PostgresStore"),
+    "postgres": ("postgres", "PostgresStore"),
+    "redis": ("redis", "RedisStore"),
+    "rediss": ("redis", "RedisStore"),
+}
 
 
 def open_store(url: str) -> Store:

@@ -18,7 +18,7 @@ from ..core.ledger import State
 from ..core.values import Key
 from ..errors import StoreError
 from .connect import longest_retention
-from .inspect import doubts
+from .inspect import by_kind, doubts
 from .rows import SQLWork
 from .sqlite import SQLiteStore
 
@@ -45,6 +45,7 @@ class Finding:
 # Is it sound? -------------------------------------------------------------------------------
 
 
+@by_kind
 def verify(store: SQLiteStore) -> tuple[Finding, ...]:
     """Is everything in the ledger as the ledger's own rules say? What cannot be read is not."""
     return tuple(_checked(store, name, check) for name, check in CHECKS)
@@ -63,15 +64,17 @@ def _file(work: SQLWork) -> Finding:
     return Finding(said == "ok", f"file: {' '.join(said.split())}")
 
 
-def _rows(work: SQLWork) -> Finding:
+def rows(work: SQLWork) -> Finding:
+    """Every row of the ledger."""
     keys = (Key(*found) for found in work.run(KEYS))
     broken = [key.id.hex() for key in keys if not _is_sound(work, key)]
-    return Finding(not broken, f"rows without a sound outcome: {_some(broken)}")
+    return Finding(not broken, f"rows without a sound outcome: {some(broken)}")
 
 
-def _receipts(work: SQLWork) -> Finding:
+def receipts(work: SQLWork) -> Finding:
+    """Every receipt."""
     broken = [id_.hex() for (id_,) in work.run(RECEIPTS) if not _is_readable(work, id_)]
-    return Finding(not broken, f"receipts that cannot be read: {_some(broken)}")
+    return Finding(not broken, f"receipts that cannot be read: {some(broken)}")
 
 
 def _drafts(work: SQLWork) -> Finding:
@@ -79,7 +82,7 @@ def _drafts(work: SQLWork) -> Finding:
     return Finding(counted == there, f"drafts: {there} bytes, counted as {counted}")
 
 
-CHECKS: Final = (("file", _file), ("rows", _rows), ("receipts", _receipts), ("drafts", _drafts))
+CHECKS: Final = (("file", _file), ("rows", rows), ("receipts", receipts), ("drafts", _drafts))
 
 
 def _is_sound(work: SQLWork, key: Key) -> bool:
@@ -102,7 +105,8 @@ def _is_readable(work: SQLWork, receipt: bytes) -> bool:
         return False
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """How many, and the first of them."""
     more = ", ..." if len(names) > SHOWN else ""
     return f"{len(names)} ({', '.join(names[:SHOWN])}{more})" if names else "none"
 
@@ -110,6 +114,7 @@ def _some(names: list[str]) -> str:
 # Is it kept well? ---------------------------------------------------------------------------
 
 
+@by_kind
 def examine(store: SQLiteStore, listing: str = "seeother ledger doubts") -> tuple[Finding, ...]:
     """What stands around the ledger: its files, their modes, the disk, the doubts.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core import ops
 from ..errors import StoreBusy
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 class Fenced:
     """The store with its Settle inside a transaction of the app; all else is its own."""
+
+    translated = staticmethod(translated)
+    errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:
         self._store, self._transaction = store, transaction
@@ -43,7 +46,7 @@ class Fenced:
         Whatever is raised, the effect is taken back first.
         """
         try:
-            with translated():
+            with self.translated():
                 return self._committed(op)
         except BaseException:
             self._undo()
@@ -62,5 +65,5 @@ class Fenced:
         return reply
 
     def _undo(self) -> None:
-        with suppress(sqlite3.Error):
+        with suppress(*self.errors):
             self._transaction.rollback()

@@ -18,19 +18,29 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import wraps
+from importlib import import_module
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from ..core import ops
 from ..core.ledger import Row, State
 from ..core.values import ACCEPTED, Key, Outcome
 from ..errors import PolicyError, StoreBusy, StoreDown
+from . import schema
 from .base import open_store
 from .connect import translated
 from .rows import SQLWork
 from .sqlite import SQLiteStore
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
+# Who looks at stores of another kind: a module with functions of the same names, and `entered`.
+ELSEWHERE: Final = {
+    "PgDjangoStore": "pg_inspect",
+    "PostgresStore": "pg_inspect",
+    "RedisStore": "redis_inspect",
+}
 PATIENCE: Final = 5.0
 NAP: Final = 0.01
 SHOWN: Final = 8
@@ -81,13 +91,35 @@ class InQuestion:
         return name != "" and whole.startswith(name.strip().lower())
 
 
+def by_kind(
+    job: Callable[Concatenate[SQLiteStore, P], T],
+) -> Callable[Concatenate[SQLiteStore, P], T]:
+    """The same question to a store of any kind."""
+
+    @wraps(job)
+    def ask(store: SQLiteStore, /, *args: P.args, **more: P.kwargs) -> T:
+        other = _elsewhere(store)
+        there: Callable[..., T] = job if other is None else getattr(other, job.__name__)
+        return there(store, *args, **more)
+
+    return ask
+
+
+def _elsewhere(store: object) -> Any:
+    name = ELSEWHERE.get(type(store).__name__)
+    return None if name is None else import_module(f".{name}", __package__)
+
+
 def look_at(url: str) -> SQLiteStore:
     """The store that a URL names, opened for an operator.
 
-    Raises PolicyError where it is no SQLite file, StoreDown where there is no ledger in it, or one
-    of another version.
+    Raises PolicyError where it lives in one process, StoreDown where there is no ledger in it, or
+    one of another version.
     """
     store = open_store(url)
+    other = _elsewhere(store)
+    if other is not None:
+        return cast("SQLiteStore", other.entered(store))
     if not isinstance(store, SQLiteStore):
         raise PolicyError(f"{url}: only a store on SQLite can be looked at from outside")
     if not _is_ledger(store):
@@ -111,6 +143,7 @@ def _is_ledger(store: SQLiteStore) -> bool:
     return found is not None
 
 
+@by_kind
 def survey(store: SQLiteStore) -> Survey:
     """Count what is in a ledger; reads everything once."""
     with store.reading() as work:
@@ -126,6 +159,7 @@ def survey(store: SQLiteStore) -> Survey:
     return Survey(settled, claimed, in_doubt, receipts, waiting, sessions, drafts, size)
 
 
+@by_kind
 def doubts(store: SQLiteStore) -> tuple[InQuestion, ...]:
     """All submissions in doubt, and the claims that ran out without an outcome; oldest first."""
     with store.reading() as work:
@@ -138,6 +172,7 @@ def doubts(store: SQLiteStore) -> tuple[InQuestion, ...]:
     )
 
 
+@by_kind
 def resolve(store: SQLiteStore, key: Key, *, happened: bool) -> bool:
     """End a doubt; False if there is none (any more).
 
@@ -155,12 +190,29 @@ def resolve(store: SQLiteStore, key: Key, *, happened: bool) -> bool:
     return _insist(store, job)
 
 
+@by_kind
 def purge(store: SQLiteStore) -> int:
     """Delete what no valid token can name any more; how many rows and receipts it was."""
     total = 0
     while count := _insist(store, SQLWork.expire):
         total += count
     return total
+
+
+@by_kind
+def forget(store: SQLiteStore, visitor: bytes, session: bytes | None) -> int:
+    """Delete what is kept of one visitor, and end a session; how many receipts it was.
+
+    Both are ids as stores know them (`core.fingerprint`). Rows of the ledger stay: they are keyed
+    hashes that name nobody, and without them an old form would run again. Raises StoreBusy.
+    """
+
+    def job(work: SQLWork) -> int:
+        if session is not None:
+            work.end(session)
+        return int(work.run(schema.FORGET, visitor).rowcount)
+
+    return _insist(store, job)
 
 
 def _in_question(row: Row, now: float) -> bool:

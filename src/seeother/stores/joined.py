@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..core import ops
 from ..core.ledger import Row, step
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from .sqlite import SQLiteStore
 
 
+ENDED: Final = "the view ended the transaction that once() had opened"
+
+
 class Joined:
     """The store inside a transaction of the app: Claim is BEGIN, Settle is COMMIT."""
+
+    translated = staticmethod(translated)
+    errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:
         self._store, self._transaction = store, transaction
@@ -40,15 +46,13 @@ class Joined:
 
         Raises SentTooOften.
         """
-        with translated():
+        with self.translated():
             self._store.prepare()
             if not self._transaction.begin():
                 return ops.Busy()
             try:
                 self._store.check(self._transaction.raw)
-                work = self._work()
-                self._row, answer = step(work.met(op), op, work.now)
-                reply: ops.ClaimReply = work.with_taken(answer)
+                reply = self._asked(op)
             except BaseException:
                 self._transaction.rollback()
                 raise
@@ -56,13 +60,19 @@ class Joined:
                 self._transaction.rollback()
             return reply
 
+    def _asked(self, op: ops.Claim) -> ops.ClaimReply:
+        work = self._work()
+        self._row, answer = step(work.met(op), op, work.now)
+        reply: ops.ClaimReply = work.with_taken(answer)
+        return reply
+
     def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
         """The row, the receipt and the session beside the effect, then COMMIT.
 
         With another fence, and whatever is raised, ROLLBACK.
         """
         try:
-            with translated():
+            with self.translated():
                 return self._committed(op)
         except BaseException:
             self.abandon(ops.Abandon(op.key, op.grant))
@@ -70,7 +80,7 @@ class Joined:
 
     def _committed(self, op: ops.Settle) -> ops.Done | ops.Fenced:
         if not self._transaction.raw.in_transaction:
-            raise StoreDown("the view ended the transaction that once() had opened")
+            raise StoreDown(ENDED)
         work = self._work()
         after, reply = step(self._row, op, work.now)
         if isinstance(reply, ops.Fenced):
@@ -83,7 +93,7 @@ class Joined:
 
     def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced:
         """ROLLBACK; there never was a row."""
-        with suppress(sqlite3.Error):
+        with suppress(*self.errors):
             self._transaction.rollback()
         return ops.Done()
 

@@ -36,26 +36,18 @@ class SQLWork(Work):
     def row(self, key: Key) -> Row | None:
         """The row of the ledger under a key."""
         found = self._one(schema.READ_ROW, key.id, key.variant)
-        if found is None:
-            return None
-        state, fence, claim_id, fp, lease, tainted, keeping, packed, at = found
-        outcome = None if packed is None else unpack_outcome(packed)
-        return Row(
-            State(state), fence, claim_id, fp, lease, bool(tainted), bool(keeping), outcome, at
-        )
+        return None if found is None else row_of(*found)
 
     def keep(self, key: Key, row: Row | None) -> None:
         """Write a row of the ledger; None deletes it."""
         if row is None:
             self.run(schema.DELETE_ROW, key.id, key.variant)
             return
-        outcome = None if row.outcome is None else pack_outcome(row.outcome)
-        head = (row.state.value, row.fence, row.claim_id, row.fingerprint, row.lease_until)
-        tail = (row.tainted, row.page_keeping, outcome, row.settled_at)
+        columns = row_columns(row)
         if row.state is State.CLAIMED:
-            self.run(schema.WRITE_CLAIM, *head, *tail, key.id, key.variant, owners.me())
+            self.run(schema.WRITE_CLAIM, *columns, key.id, key.variant, owners.me())
         else:
-            self.run(schema.WRITE_ROW, *head, *tail, key.id, key.variant)
+            self.run(schema.WRITE_ROW, *columns, key.id, key.variant)
 
     def variants(self, id_: bytes, most: int) -> int:
         """How many rows a token has; stops counting at `most`."""
@@ -65,13 +57,7 @@ class SQLWork(Work):
     def kept(self, receipt: bytes) -> Kept | None:
         """A receipt by its id."""
         found = self._one(schema.READ_RECEIPT, receipt)
-        if found is None:
-            return None
-        visitor, id_, variant, echo, messages, draft, stage, settled, armed, *rest = found
-        lease_id, lease_until, again = rest
-        key = None if id_ is None else Key(id_, variant)
-        delivery = Delivery(Stage(stage), settled, armed, lease_id, lease_until, bool(again))
-        return Kept(receipt, visitor, key, echo, unpack_messages(messages), draft, delivery)
+        return None if found is None else kept_of(receipt, *found)
 
     def stage(self, receipt: bytes) -> Stage | None:
         """Where the messages of a receipt are; a replay needs no more of it."""
@@ -80,14 +66,11 @@ class SQLWork(Work):
 
     def put(self, receipt: Receipt) -> None:
         """Write a new receipt."""
-        key = (None, None) if receipt.key is None else (receipt.key.id, receipt.key.variant)
-        head = (receipt.id, receipt.visitor, *key, receipt.echo)
-        body = (pack_messages(receipt.messages), receipt.draft)
-        self.run(schema.WRITE_RECEIPT, *head, *body, *_columns(Delivery.of(receipt, self.now)))
+        self.run(schema.WRITE_RECEIPT, *receipt_columns(receipt, self.now))
 
     def deliver(self, receipt: bytes, delivery: Delivery) -> None:
         """Write where the messages of a receipt are."""
-        self.run(schema.DELIVER, *_columns(delivery), receipt)
+        self.run(schema.DELIVER, *delivery_columns(delivery), receipt)
 
     def drafts(self) -> int:
         """How many bytes of drafts are kept; the triggers have counted."""
@@ -150,6 +133,10 @@ class SQLWork(Work):
             self.end(*row)
         return rows + receipts + len(idle)
 
+    def has_table(self, name: str) -> bool:
+        """Is there a table of the app's with this name?"""
+        return self._one(schema.TABLE, name) is not None
+
     def run(self, sql: str, *args: Any) -> sqlite3.Cursor:
         """Any statement, in this step."""
         return self.connection.execute(sql, args)
@@ -161,5 +148,39 @@ class SQLWork(Work):
         return self.run(sql, *args).fetchall()
 
 
-def _columns(d: Delivery) -> tuple[Any, ...]:
+# Between rows and values, for every store that speaks SQL ------------------------------------
+
+
+def row_of(state: str, fence: int, claim_id: bytes, fp: bytes, lease: float, *rest: Any) -> Row:
+    """A row of the ledger from its columns."""
+    tainted, keeping, packed, at = rest
+    outcome = None if packed is None else unpack_outcome(packed)
+    return Row(State(state), fence, claim_id, fp, lease, bool(tainted), bool(keeping), outcome, at)
+
+
+def row_columns(row: Row) -> tuple[Any, ...]:
+    """The columns of a row of the ledger, without its key."""
+    outcome = None if row.outcome is None else pack_outcome(row.outcome)
+    head = (row.state.value, row.fence, row.claim_id, row.fingerprint, row.lease_until)
+    return *head, row.tainted, row.page_keeping, outcome, row.settled_at
+
+
+def kept_of(receipt: bytes, visitor: bytes, id_: bytes | None, *rest: Any) -> Kept:
+    """A receipt from its columns."""
+    variant, echo, messages, draft, stage, settled, armed, lease_id, lease_until, again = rest
+    key = None if id_ is None else Key(id_, variant)
+    delivery = Delivery(Stage(stage), settled, armed, lease_id, lease_until, bool(again))
+    return Kept(receipt, visitor, key, echo, unpack_messages(messages), draft, delivery)
+
+
+def receipt_columns(receipt: Receipt, now: float) -> tuple[Any, ...]:
+    """The columns of a new receipt."""
+    key = (None, None) if receipt.key is None else (receipt.key.id, receipt.key.variant)
+    head = (receipt.id, receipt.visitor, *key, receipt.echo)
+    body = (pack_messages(receipt.messages), receipt.draft)
+    return *head, *body, *delivery_columns(Delivery.of(receipt, now))
+
+
+def delivery_columns(d: Delivery) -> tuple[Any, ...]:
+    """The columns that say where the messages of a receipt are."""
     return d.stage.value, d.settled_at, d.armed_at, d.lease_id, d.lease_until, d.again

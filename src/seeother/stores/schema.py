@@ -57,6 +57,7 @@ TRIGGERS: Final = tuple(
     )
 )
 
+TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?"
 READ_META: Final = "SELECT value FROM so_meta WHERE name=?"
 WRITE_META: Final = (
     "INSERT INTO so_meta(name, value) VALUES(?,?) ON CONFLICT(name) DO UPDATE SET"
@@ -116,6 +117,7 @@ EXPIRE_RECEIPTS: Final = (
     "DELETE FROM so_receipt WHERE n IN (SELECT n FROM so_receipt ORDER BY n LIMIT ?)"
     " AND settled_at<?"
 )
+FORGET: Final = "DELETE FROM so_receipt WHERE visitor=?"
 
 OLDEST_DRAFTS: Final = "SELECT n, length(draft) FROM so_receipt WHERE length(draft) > 0 ORDER BY n"
 DRAFTS: Final = "SELECT total(value) FROM so_meta WHERE name='drafts'"

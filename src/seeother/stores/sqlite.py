@@ -93,6 +93,8 @@ class SQLiteStore(WorkStore):
             )
         return cls(path)
 
+    translated = staticmethod(translated)
+
     def within(self, transaction: Transaction) -> Joined:
         """This store inside the app's own transaction."""
         return Joined(self, transaction)
@@ -115,6 +117,15 @@ class SQLiteStore(WorkStore):
                 " joined and fenced need one file for both"
             )
         self._same = found
+
+    @contextmanager
+    def on(self, raw: sqlite3.Connection) -> Generator[SQLWork]:
+        """A step in somebody's transaction on our file."""
+        yield SQLWork(self, raw)
+
+    def has_written(self, raw: sqlite3.Connection) -> bool:
+        """Has the open transaction written? The driver begins one with the first write."""
+        return raw.in_transaction
 
     def prepare(self) -> None:
         """Open and create everything now; raises StoreDown where that cannot be."""

@@ -113,12 +113,12 @@ class Work(Keeper):
 
     def open(self, op: ops.Open) -> ops.Opened:
         """Session, draft and the receipts that wait for this visitor."""
-        draft = b""
+        draft, known = b"", False
         waiting: list[bytes] = []
         if op.visitor is not None:
             kept = self.kept(op.mark) if op.mark is not None else None
             if kept is not None and kept.visitor == op.visitor:
-                draft = kept.draft
+                draft, known = kept.draft, True
                 waiting += [kept.id] if op.messages and kept.delivery.waits(self.now) else []
             if op.orphans:
                 waiting += self.orphans(op.visitor, op.orphan_age)
@@ -126,7 +126,7 @@ class Work(Keeper):
         head = self.head(op.sid) if op.sid is not None else None
         if op.sid is not None and head is not None and self._alive(head):
             session, unseen = self.values(op.sid), self.now - head.seen
-        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen)
+        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen, known)
 
     def take(self, op: ops.Take) -> tuple[ops.Taken, ...]:
         """Lease each of these receipts that still waits, to one page only."""

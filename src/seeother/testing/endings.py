@@ -15,6 +15,7 @@ from ..core.ops import (
     InDoubt,
     InFlight,
     Resolve,
+    Settle,
     Settled,
     Unknown,
 )
@@ -123,6 +124,15 @@ class EndingPromises(Harness):
         self.clock.tick(0.5)
         assert self.lookup(again) == Unknown()
         assert self.granted(again).fence > first.fence
+
+    def test_a_page_that_was_left_is_meant_once(self) -> None:
+        """Only the answer told that the page did not stay; what comes from it later is a repeat."""
+        left = claim(page_keeping=True)
+        grant = self.granted(left)
+        settle = Settle(left.key, grant, left.fingerprint, outcome(), page_keeping=False)
+        assert self.ask(settle) == Done()
+        self.clock.tick(3_600)
+        assert isinstance(self.ask(claim(by="another", page_keeping=True)), Settled)
 
     def test_only_what_keeps_its_page_is_meant_again(self) -> None:
         """A navigation with the same token and input is a duplicate however late it comes."""

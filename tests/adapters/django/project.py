@@ -1,10 +1,12 @@
 """A tiny Django project, configured once per process, and the database that each test gets."""
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from django.test import Client, override_settings
 from django.test.utils import setup_test_environment
 
 WAIT = 30.0
+NUMBERS = count()
+POSTGRES = os.environ.get("SEEOTHER_TEST_DJANGO_ON", "")
 APP = "tests.adapters.django.shop"
 MIDDLEWARE = [
     "seeother.django.middleware.SeeOtherMiddleware",
@@ -55,14 +59,7 @@ def configure(database: str = ":memory:") -> None:
         MESSAGE_STORAGE="seeother.django.messages.FlashStorage",
         CSRF_FAILURE_VIEW="seeother.django.csrf.failure",
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        DATABASES={
-            "default": {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": database,
-                # No test here cuts the power, and the suite has 500 files to write.
-                "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"},
-            }
-        },
+        DATABASES={"default": on_postgres(POSTGRES) if POSTGRES else on_sqlite(database)},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         TEMPLATES=[
             {
@@ -78,11 +75,46 @@ def configure(database: str = ":memory:") -> None:
     setup_test_environment()
 
 
+def on_sqlite(path: str) -> dict[str, Any]:
+    """No test here cuts the power, and the suite has 500 files to write."""
+    options = {"init_command": "PRAGMA synchronous=OFF"}
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": options}
+
+
+def on_postgres(url: str) -> dict[str, Any]:
+    """The same tests on PostgreSQL (tests/adapters/django/test_postgres.py)."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    said = {name.upper(): value for name, value in conninfo_to_dict(url).items()}
+    return {"ENGINE": "django.db.backends.postgresql", "NAME": said.pop("DBNAME"), **said}
+
+
+def fresh_database() -> None:
+    """A copy of the migrated database, for one test."""
+    name = f"copy{next(NUMBERS)}"
+    administer(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY FILE_COPY")
+    name_database(name)
+
+
+def administer(sql: str) -> None:
+    """What no transaction may contain."""
+    import psycopg
+
+    with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        connection.execute(sql)  # type: ignore[call-overload]
+
+
+def name_database(name: str) -> None:
+    """From here on the project's database is called this."""
+    connections.close_all()
+    connections.settings["default"]["NAME"] = name
+    connections["default"].settings_dict["NAME"] = name
+
+
 def use_database(path: Path | str) -> None:
     """From here on the project's database is this file."""
-    connections.close_all()
-    connections.settings["default"]["NAME"] = str(path)
-    connections["default"].settings_dict["NAME"] = str(path)
+    if not POSTGRES:
+        name_database(str(path))
 
 
 def migrate() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
@@ -53,4 +54,10 @@ def answer(made: Response | Streamed, *, is_async: bool) -> HttpResponseBase:
     return response
 
 
+async def async_view(request: HttpRequest) -> HttpResponseBase:
+    """The same as a view of its own event loop, which waits for what blocks."""
+    return await sync_to_async(view)(request)
+
+
 urlpatterns = [re_path("", view)]
+ASYNC_VIEWS = (re_path("", async_view),)

@@ -12,20 +12,34 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from seeother.core.policy import Mode
-from seeother.django.store import DjangoStore
+from seeother.django.store import DjangoStore, store_for
 from seeother.stores import schema
 from seeother.stores.base import Clock
 from seeother.testing import StoreContract
 from seeother.testing.adapter import AdapterContract, ASGIClient, Stage, WSGIClient
+from seeother.testing.adapter.alone import AlonePromises
 from seeother.testing.adapter.asgi import ASGIStream
+from seeother.testing.adapter.quiet import QuietPromises
 from seeother.testing.adapter.stage import Ask
+from seeother.testing.adapter.submissions import SubmissionPromises
 from seeother.testing.lint import WSGILint
 from tests.adapters.django import staging
-from tests.adapters.django.project import MIDDLEWARE, use_database
+from tests.adapters.django.project import (
+    MIDDLEWARE,
+    POSTGRES,
+    fresh_database,
+    name_database,
+    use_database,
+)
 
 
 def make_tables(path: Path) -> None:
     """A database with seeother's tables and nothing else."""
+    if POSTGRES:
+        fresh_database()
+        if not path.parent.exists():
+            name_database("nowhere")
+        return
     use_database(path)
     if not path.parent.exists():  # a test that wants the database to be down
         return
@@ -45,7 +59,7 @@ class TestStore(StoreContract):
 
     def make(self, clock: Clock) -> DjangoStore:
         """The store on the database of this test."""
-        return DjangoStore("default", clock=clock)
+        return store_for("default", clock=clock)
 
     def teardown_method(self) -> None:
         """Django closes its connections by itself; here it has to be asked."""
@@ -86,10 +100,10 @@ class Project:
     clients: ClassVar[list[object]] = []
 
     @classmethod
-    def enter(cls, client: object, stage: Stage) -> None:
+    def enter(cls, client: object, stage: Stage, urls: object = staging.__name__) -> None:
         """Put the settings of a stage on top."""
         cls.clients.append(client)
-        cls.pile.append(staged(stage))
+        cls.pile.append(staged(stage, urls))
         cls.pile[-1].__enter__()
 
     @classmethod
@@ -101,13 +115,13 @@ class Project:
 
 
 @contextmanager
-def staged(stage: Stage) -> Iterator[None]:
+def staged(stage: Stage, urls: object) -> Iterator[None]:
     """The project with the settings of a stage, its database, and the one view."""
     given: dict[str, Any] = {**stage.settings}
     make_tables(Path(given.pop("store").removeprefix("sqlite:///")))
     chosen = override_settings(
         SEEOTHER=given,
-        ROOT_URLCONF=staging.__name__,
+        ROOT_URLCONF=urls,
         MIDDLEWARE=[MIDDLEWARE[0]] * stage.layers + MIDDLEWARE[1:2],
         ALLOWED_HOSTS=["*"],
     )
@@ -134,8 +148,8 @@ class Served(WSGIClient):
 class AsyncServed(ASGIClient):
     """Django's ASGI handler."""
 
-    def __init__(self, stage: Stage) -> None:
-        Project.enter(self, stage)
+    def __init__(self, stage: Stage, urls: object = staging.__name__) -> None:
+        Project.enter(self, stage, urls)
         self._streams: list[ASGIStream] = []
         super().__init__(stripped(ASGIHandler()))
 
@@ -170,7 +184,7 @@ def stripped(app: Any) -> Any:
     return run
 
 
-class TestJoined(AdapterContract):
+class TestJoined(AdapterContract, AlonePromises):
     """Every promise in mode joined."""
 
     def client(self, stage: Stage) -> Served:
@@ -184,7 +198,7 @@ class TestSeparate(TestJoined):
     mode: ClassVar[Mode] = "separate"
 
 
-class TestAsyncJoined(AdapterContract):
+class TestAsyncJoined(AdapterContract, AlonePromises):
     """Every promise in mode joined under ASGI."""
 
     def client(self, stage: Stage) -> AsyncServed:
@@ -196,3 +210,11 @@ class TestAsyncSeparate(TestAsyncJoined):
     """Every promise in mode separate under ASGI."""
 
     mode: ClassVar[Mode] = "separate"
+
+
+class TestAsyncViews(SubmissionPromises, QuietPromises):
+    """The promises about submissions, and about what runs beside them, for `async def` views."""
+
+    def client(self, stage: Stage) -> AsyncServed:
+        """The project with these settings, and a view of the event loop."""
+        return AsyncServed(stage, staging.ASYNC_VIEWS)

@@ -39,6 +39,9 @@ def following(around: Callable[[WSGIApp], WSGIApp], app: WSGIApp) -> WSGIApp:
         status, headers = outer[-1] if outer else ("", [])
         if not (own and was_converted(own[-1], status)):
             return answer
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
         cookies = [(name, value) for name, value in headers if name.lower() == "set-cookie"]
 
         def begin(status: str, headers: Headers, exc_info: Any = None) -> Any:

@@ -71,6 +71,6 @@ class Recording(DiscoverRunner):
         """Run everything, then write what was noted."""
         result = super().run_suite(suite, **kwargs)
         between = sys.modules.get(f"{__package__}.between")  # a bare run has none
-        found = {"outcomes": OUTCOMES, "visits": between.VISITS() if between else 0}
+        found = {"outcomes": OUTCOMES, **(between.seen() if between else {})}
         Path(os.environ["UPSTREAM_RESULT"]).write_text(json.dumps(found), "utf-8")
         return result

@@ -30,5 +30,5 @@ def pytest_collectreport(report: Any) -> None:
 def pytest_sessionfinish() -> None:
     """The end: write it."""
     between = sys.modules.get(f"{__package__}.between")
-    found = {"outcomes": OUTCOMES, "visits": between.VISITS() if between else 0}
+    found = {"outcomes": OUTCOMES, **(between.seen() if between else {})}
     Path(os.environ["UPSTREAM_RESULT"]).write_text(json.dumps(found), "utf-8")

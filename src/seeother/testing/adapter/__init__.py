@@ -23,6 +23,7 @@ for _name in (
     "people",
     "compressed",
     "alone",
+    "quiet",
 ):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")
 

@@ -4,13 +4,22 @@ from .alone import AlonePromises, AloneUnclaimedPromises
 from .compressed import CompressedPromises
 from .pages import PagePromises
 from .people import PeoplePromises
+from .quiet import QuietPromises
 from .refusals import RefusalPromises
+from .scripts import ScriptPromises
 from .stored import StoredPromises
 from .submissions import SubmissionPromises
 from .visits import VisitPromises
 
 
-class AdapterContract(SubmissionPromises, VisitPromises, PagePromises, RefusalPromises):
+class AdapterContract(
+    SubmissionPromises,
+    VisitPromises,
+    PagePromises,
+    RefusalPromises,
+    QuietPromises,
+    ScriptPromises,
+):
     """What every adapter promises; subclass it, set `mode`, and override `client`."""
 
 

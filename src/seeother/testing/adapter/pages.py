@@ -112,7 +112,10 @@ class PagePromises(Harness):
 
     def test_a_planted_page_is_personal(self) -> None:
         """No shared cache may keep a page with a token, and no validator may bring it back."""
-        answer = self.visit(lambda _call: page(FORM, headers=CACHED)).get()
+        browser = self.visit(lambda _call: page(FORM, headers=CACHED))
+        first, answer = browser.get(), browser.get()
+        assert first.header("cache-control") == "private, no-cache"
+        assert first.header("vary") == "Accept"  # asked for without any cookie: nobody's page
         assert answer.header("cache-control") == "private, no-cache"
         assert answer.header("vary") == "Accept, Cookie"
         gone = {k.decode() for k, _ in CACHED} - {"cache-control", "vary", "x-own"}

@@ -272,3 +272,22 @@ class StoredPromises(Harness):
         assert "Ann" not in gone.text
         assert browser.get("/save").status == status
         assert Browser(browser.client).get(answer.location).status == status
+
+    def test_gone_to_make_room(self) -> None:
+        """A page that had to go for others, at an address without a page: it was done."""
+
+        def form_elsewhere(call: Call) -> Response:
+            if call.method == "POST":
+                return page("x" * 3000)
+            return page(FORM) if call.path == "/" else page("<p>no", status=405)
+
+        browser = self.visit(form_elsewhere, max_kept=500)
+        first, second = (
+            browser.post({"message": text, "so_token": token(browser.get())}, "/save")
+            for text in ("a", "b")
+        )
+        assert first.location != second.location
+        gone = browser.follow(first)
+        assert (gone.status, "This was already done" in gone.text) == (200, True)
+        assert Browser(browser.client).get(first.location).status == 405
+        assert browser.get("/save").status == 405

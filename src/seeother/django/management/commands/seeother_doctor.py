@@ -50,4 +50,5 @@ def _counted(store: SQLiteStore) -> Finding:
 
 def _around(store: SQLiteStore) -> tuple[Finding, ...]:
     """The file, where there is one: a database in memory has no modes and no disk."""
-    return examine(store, "manage.py seeother_doubts") if store.path.is_file() else ()
+    path = getattr(store, "path", None)
+    return examine(store, "manage.py seeother_doubts") if path is None or path.is_file() else ()

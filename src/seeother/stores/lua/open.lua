@@ -1,0 +1,39 @@
+-- Open: KEYS = whatever of the session, the marked receipt and the visitor's index there is. A read.
+
+local visitor, sid, mark = arg(), arg(), arg()
+local messages, orphans, age = flag(), flag(), number()
+local draft, known, waiting_ids, seen = '', 0, {}, {}
+
+local function add(id)
+  if not seen[id] then waiting_ids[#waiting_ids + 1] = id end
+  seen[id] = true
+end
+
+local function add_orphans()
+  local found, from = 0, 0
+  repeat
+    local ids = redis.call('ZRANGE', index(visitor), from, from + CHUNK - 1)
+    for _, id in ipairs(ids) do
+      local r = kept(id)
+      if found < ORPHANS and r and waits(r) and r.armed <= now - age then
+        found = found + 1
+        add(id)
+      end
+    end
+    from = from + CHUNK
+  until #ids < CHUNK or found == ORPHANS
+end
+
+if visitor ~= '' then
+  local r = mark ~= '' and kept(mark)
+  if r and r.visitor == visitor then
+    known = 1
+    draft = redis.call('HGET', PREFIX .. 'r:' .. mark, 'draft')
+    if messages and waits(r) then add(mark) end
+  end
+  if orphans then add_orphans() end
+end
+
+local h = sid ~= '' and head(sid)
+if not (h and alive(h)) then return {draft, waiting_ids, known} end
+return {draft, waiting_ids, known, text(now - h.seen), redis.call('HGETALL', name_of(sid))}

@@ -1,0 +1,9 @@
+-- Rearm: KEYS = the receipt and its visitor's index. A replay shows it once more (`Delivery.rearmed`).
+
+local r, fresh = kept(arg()), number()
+if r and (r.stage == LEASED or r.stage == SHOWN) then
+  r.stage, r.armed, r.again = ARMED, now, r.settled < now - fresh and '1' or '0'
+  deliver(r)
+  waiting(r)
+end
+return {'Done'}

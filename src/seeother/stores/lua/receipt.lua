@@ -1,0 +1,53 @@
+-- Receipts: a hash each. Those that still wait are also in their visitor's index, in the order in
+-- which they came; those with a draft in the index of drafts, beside the sum of all drafts.
+-- Scores are microseconds that never repeat, so they are an order and an age.
+
+local function kept(id)
+  local found = redis.call('HMGET', PREFIX .. 'r:' .. id, 'visitor', 'stage', 'settled', 'armed',
+    'lease_id', 'lease_until', 'again', 'score')
+  if not found[1] or tonumber(found[3]) < now - RETENTION then return nil end
+  return {
+    id = id, visitor = found[1], stage = found[2], settled = tonumber(found[3]),
+    armed = tonumber(found[4]), lease_id = found[5], lease_until = tonumber(found[6]),
+    again = found[7], score = found[8],
+  }
+end
+
+local function waits(r)
+  return r.stage == ARMED or r.stage == LEASED and r.lease_until <= now
+end
+
+local function index(visitor) return PREFIX .. 'v:' .. visitor end
+
+local function waiting(r)
+  redis.call('ZADD', index(r.visitor), r.score, r.id)
+  redis.call('EXPIRE', index(r.visitor), ttl(RETENTION))
+end
+
+local function deliver(r)
+  redis.call('HSET', PREFIX .. 'r:' .. r.id, 'stage', r.stage, 'armed', text(r.armed),
+    'lease_id', r.lease_id, 'lease_until', text(r.lease_until), 'again', r.again)
+end
+
+-- Give them to one page, if they wait (`Delivery.leased`).
+local function lease(r, lease_id, seconds)
+  r.stage, r.lease_id, r.lease_until = LEASED, lease_id, now + seconds
+  deliver(r)
+end
+
+local function holds(r, lease_id) return r and r.stage == LEASED and r.lease_id == lease_id end
+
+local function acknowledge(id, lease_id)
+  local r = kept(id)
+  if not holds(r, lease_id) then return end
+  r.stage = SHOWN
+  deliver(r)
+  redis.call('ZREM', index(r.visitor), id)
+end
+
+local function give_back(id, lease_id)
+  local r = kept(id)
+  if not holds(r, lease_id) then return end
+  r.stage = ARMED
+  deliver(r)
+end

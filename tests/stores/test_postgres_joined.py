@@ -1,0 +1,265 @@
+"""Joined on PostgreSQL: effect and row in one transaction, through SQLAlchemy, on a real server."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from seeother.core.ops import (
+    Busy,
+    Done,
+    Fenced,
+    Granted,
+    InFlight,
+    Open,
+    Settle,
+    Settled,
+    Take,
+    Unknown,
+)
+from seeother.core.values import REJECTED, Outcome
+from seeother.errors import PolicyError, StoreDown
+from seeother.sqlalchemy import Transaction
+from seeother.testing.harness import (
+    WHOLE,
+    claim,
+    key,
+    named,
+    outcome,
+    page,
+    receipt,
+    together,
+    write,
+)
+from tests.stores.app import add, both, fail
+from tests.stores.pg_app import App
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Postgres
+
+
+@pytest.fixture
+def app(postgres: "Postgres") -> Iterator[App]:
+    """An app; at the end every connection is back in its pool, whatever the test did."""
+    made = App(postgres.fresh())
+    made.create()
+    yield made
+    assert made.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    made.engine.dispose()
+    made.store.shut()
+
+
+# Together -----------------------------------------------------------------------------------------
+
+
+def test_effect_and_row_commit_together(app: App) -> None:
+    """Before COMMIT nobody sees either, after it everybody sees effect, row, receipt, session."""
+
+    def view(connection: Connection) -> None:
+        add("hello")(connection)
+        assert app.notes() == []
+        assert app.look() == Unknown()
+
+    left = receipt("receipt", "saved", key=key())
+    saved = write(named("sid"), sets={"name": b"1"}, fresh=True)
+    assert app.once(view, receipt=left, session=saved) == Done()
+    assert app.notes() == ["hello"]
+    assert app.look() == Settled(outcome(), 0.0)
+    opened = app.store.open(Open(left.visitor, named("sid"), page(), messages=True))
+    assert opened.waiting == (page(),)
+    assert opened.session == (("name", b"1"),)
+
+
+def test_a_duplicate_meanwhile_is_in_flight(app: App) -> None:
+    """While the view runs a second claim does not wait for it, and holds nothing afterwards."""
+    seen = []
+    app.once(lambda _: seen.append(app.once(fail, claim(by="another"))))
+    assert seen == [InFlight()]
+    assert app.once(fail, claim(by="late")) == Settled(outcome(), 0.0)
+
+
+def test_the_second_one_is_replayed(app: App) -> None:
+    """Its view is not called; the look under the lock tells it, and the lock is free again."""
+    app.once(add("hello"))
+    assert app.once(fail, claim(by="another")) == Settled(outcome(), 0.0)
+    assert app.once(add("other"), claim(key("other"))) == Done()
+
+
+def test_a_replay_under_the_lock_knows_of_the_message(app: App) -> None:
+    """Also here it says whether a page took the message already."""
+    left, done = receipt("receipt", "saved"), Outcome("accepted", 303, "/", page())
+    app.once(add("hello"), outcome=done, receipt=left)
+    app.store.take(Take(left.visitor, (page(),), b"lease", 60.0))
+    reply = app.once(fail, claim(by="another"))
+    assert isinstance(reply, Settled)
+    assert reply.taken
+
+
+def test_what_is_not_kept_has_its_effect_alone(app: App) -> None:
+    """keep=False: the effect commits, no row stays."""
+    assert app.once(add("hello"), keep=False) == Done()
+    assert app.notes() == ["hello"]
+    assert app.look() == Unknown()
+
+
+def test_what_raises_leaves_nothing(app: App) -> None:
+    """Effect and row are rolled back; the next one runs."""
+    with pytest.raises(ZeroDivisionError):
+        app.once(both(add("hello"), fail))
+    app.nothing_happened()
+    assert app.once(add("afterwards")) == Done()
+
+
+def test_a_rejection_may_run_again(app: App) -> None:
+    """Corrected, or after its patience: the row that was there is changed, fence 2."""
+    rejected = outcome(kind=REJECTED)
+    assert app.once(lambda _: None, claim(key(variant=WHOLE)), outcome=rejected) == Done()
+    again = claim(key(variant=WHOLE), fp="corrected", by="again")
+    assert app.once(add("hello"), again) == Done()
+    with app.store.reading() as work:
+        row = work.row(again.key)
+    assert row is not None
+    assert row.fence == 2
+    assert app.notes() == ["hello"]
+
+
+def test_sixty_four_threads_one_effect(app: App) -> None:
+    """64 threads, each with other input on the one row of a token: one note."""
+
+    def send(number: int) -> Any:
+        mine = claim(key(variant=WHOLE), fp=f"input {number}", by=f"thread {number}")
+        while isinstance(reply := app.once(add(f"note {number}"), mine), Busy | InFlight):
+            pass
+        return reply
+
+    replies = together(send, range(64))
+    assert len(app.notes()) == 1
+    assert sum(isinstance(reply, Done) for reply in replies) == 1
+
+
+# What PostgreSQL does otherwise -------------------------------------------------------------------
+
+
+def test_an_orm_session_rides_along(app: App) -> None:
+    """Its commit flushes, and the transaction goes on."""
+
+    def view(connection: Connection) -> None:
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            session.execute(text("INSERT INTO note(text) VALUES('orm')"))
+            session.commit()
+        assert app.notes() == []
+
+    assert app.once(view) == Done()
+    assert app.notes() == ["orm"]
+
+
+def test_a_failed_statement_and_the_form_again_is_a_rejection(app: App) -> None:
+    """The view catches what its INSERT raised and rejects: nothing of it stays but the outcome."""
+    app.once(add("hello"), claim(key("other")))
+
+    def view(connection: Connection) -> None:
+        add("first")(connection)
+        with pytest.raises(IntegrityError):
+            add("hello")(connection)
+
+    rejected = outcome("/form", kind=REJECTED)
+    assert app.once(view, outcome=rejected) == Done()
+    assert app.notes() == ["hello"]
+    assert app.look() == Settled(rejected, 0.0)
+
+
+def test_a_failed_statement_is_never_accepted(app: App) -> None:
+    """The view catches what its INSERT raised and says it was done: an error, and no row."""
+    app.once(add("hello"), claim(key("other")))
+
+    def view(connection: Connection) -> None:
+        with pytest.raises(IntegrityError):
+            add("hello")(connection)
+
+    with pytest.raises(RuntimeError, match="savepoint"):
+        app.once(view)
+    assert app.look() == Unknown()
+
+
+def test_a_savepoint_saves_the_rest(app: App) -> None:
+    """What failed inside begin_nested() takes back only that."""
+    app.once(add("hello"), claim(key("other")))
+
+    def view(connection: Connection) -> None:
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            add("hello")(connection)
+        add("world")(connection)
+
+    assert app.once(view) == Done()
+    assert app.notes() == ["hello", "world"]
+
+
+def test_a_deferred_constraint_rolls_back(app: App) -> None:
+    """The COMMIT finds it violated: the app's own error, no effect and no row."""
+
+    def view(connection: Connection) -> None:
+        add("hello")(connection)
+        connection.execute(text("INSERT INTO child(note) VALUES(77)"))
+
+    with pytest.raises(Exception, match="foreign key") as caught:
+        app.once(view)
+    assert not isinstance(caught.value, StoreDown)
+    app.nothing_happened()
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_every_isolation_level_has_one_effect(postgres: "Postgres", level: Any) -> None:
+    """Sixteen threads under a stricter level: one effect; whoever lost may ask again."""
+    from seeother.errors import StoreError
+
+    app = App(postgres.fresh(), isolation_level=level)
+    app.create()
+    app.once(lambda c: c.execute(text("SELECT 1")), claim(key("first")))
+
+    def send(number: int) -> Any:
+        mine = claim(by=f"thread {number}")
+        while True:
+            try:
+                reply = app.once(add(f"note {number}"), mine)
+            except StoreError:
+                continue
+            if not isinstance(reply, Busy | InFlight):
+                return reply
+
+    replies = together(send, range(16))
+    assert len(app.notes()) == 1
+    assert sum(isinstance(reply, Done) for reply in replies) == 1
+    app.engine.dispose()
+    app.store.shut()
+
+
+def test_a_snapshot_older_than_the_lock_loses(app: App) -> None:
+    """The row is there though nobody was seen at it: the effect goes, the other's outcome is told."""
+    transaction, mine = Transaction(app.engine), claim()
+    joined = app.store.within(transaction)
+    grant = joined.perform(mine)
+    assert isinstance(grant, Granted)
+    add("hello")(transaction.connection)
+    other = claim(by="another")
+    with app.store.writing() as work:  # as if its lock had been nobody's business
+        won = work.hold(other)
+        work.hold(Settle(other.key, won, other.fingerprint, outcome("/winner")))
+    assert joined.perform(Settle(mine.key, grant, mine.fingerprint, outcome())) == Fenced(
+        outcome("/winner")
+    )
+    assert app.notes() == []
+
+
+def test_another_database_is_refused(app: App, postgres: "Postgres") -> None:
+    """Effect and row in two schemas would not be one: nothing runs."""
+    other = App(postgres.fresh())
+    other.create()
+    app.store, other.store = other.store, app.store
+    with pytest.raises(PolicyError, match="another ledger"):
+        app.once(add("hello"))
+    app.store, other.store = other.store, app.store
+    other.store.shut()
+    other.engine.dispose()
