@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -208,6 +209,25 @@ def test_once_is_joined_or_fenced(database: Path) -> None:
         assert browser.post(sent).location == browser.post(sent).location
         assert "<i>Ann</i>" in browser.get().text
     assert rows(database) == ["tea joined", "tea fenced", "tea None"]
+
+
+@pytest.mark.parametrize("mode", ["joined", "fenced"])
+def test_once_knows_what_its_endpoint_knows(database: Path, mode: str) -> None:
+    """The function runs on another thread with the endpoint's context: `see_other` works there."""
+    engine, who = create_engine(f"sqlite:///{database}"), ContextVar[str]("who")
+
+    def save(connection: Any, _visit: Visit) -> Any:
+        connection.execute(text("INSERT INTO effect VALUES(:text)"), {"text": who.get()})
+        return see_other("/", flash="Thank you.")
+
+    async def post(request: Request) -> Response:
+        who.set("Ann")
+        return await once(request, engine, save)
+
+    browser = shop(database, post, mode=mode)
+    answer = browser.post({"message": "tea", "so_token": token(browser.get())})
+    assert "Thank you." in browser.follow(answer).text
+    assert rows(database) == ["Ann"]
 
 
 def test_rejected_input_comes_back(database: Path) -> None:

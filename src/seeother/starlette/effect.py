@@ -13,6 +13,7 @@ With an AsyncEngine or an AsyncSession the same function runs as `run_sync` woul
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -70,13 +71,18 @@ async def once(
 
 
 async def _on_threads(effect: Effect, driver: Driver) -> Answer:
+    context = copy_context()
+
+    def view(op: Handle) -> Handled:  # on another thread, and it knows what the endpoint knows
+        return context.run(effect.view, op)
+
     async def aside(op: Handle) -> Handled:
-        return await driver.aview(partial(effect.view, op))
+        return await driver.aview(partial(view, op))
 
     joined = effect.mode == "joined"
     return await driver.arun(
         effect.flow(),
         effect.perform,
         handle=None if joined else aside,
-        within=effect.view if joined else None,
+        within=view if joined else None,
     )
