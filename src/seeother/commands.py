@@ -36,7 +36,9 @@ def listening(command: F) -> F:
             "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
         ),
         click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535)),
-        click.option("--secret-file", help="Key file; made beside the data if missing."),
+        click.option(
+            "--secret-file", help="Key file; made if missing, else beside the data (or in var)."
+        ),
         click.option("--hosts", default="", help="Further host names, separated by commas."),
         click.option("--proxy-hops", default=0, show_default=True, type=click.IntRange(0, 16)),
         click.option("--quiet", is_flag=True, help="No line per request."),
@@ -47,7 +49,7 @@ def storing(command: F) -> F:
     """The further options of what serves the board."""
     return _with(
         command,
-        click.option("--db", default="sqlite:///var/board.db", show_default=True, help="Store."),
+        click.option("--db", default="sqlite:///var/board.db", show_default=True, help="File or URL."),
         click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64)),
     )
 
@@ -150,7 +152,8 @@ def _starting(what: str, extra: str) -> Generator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("seeother"):
             raise
-        _stop(f'{what} needs an extra ({error.name} is missing): pip install "seeother[{extra}]"')
+        more = f"{extra},postgres" if error.name == "psycopg" else extra
+        _stop(f'{what} needs an extra ({error.name} is missing): pip install "seeother[{more}]"')
     except SeeOtherError as error:
         _stop(error.detail or error.hint)
 
@@ -160,16 +163,18 @@ def _settings(options: dict[str, Any], server: ModuleType) -> dict[str, Any]:
     hosts = tuple(h.strip() for h in options.pop("hosts").split(",") if h.strip())
     colour = sys.stderr.isatty()
     server.log_requests(quiet=options["quiet"], colour=colour)
-    path = {"db": _path(options.pop("db"))} if "db" in options else {}
-    return {**options, **path, "hosts": hosts, "colour": colour}
+    db = {"db": _database(options.pop("db"))} if "db" in options else {}
+    return {**options, **db, "hosts": hosts, "colour": colour}
 
 
-def _path(url: str) -> str:
-    if url.startswith("sqlite:///"):
-        return url.removeprefix("sqlite:///")
-    if "://" in url:
-        _stop(f"--db {url.partition('://')[0]}: the board runs on sqlite:///FILE in this version")
-    return url
+def _database(url: str) -> str:
+    """What `--db` names: the SQLite file, or a PostgreSQL database by its URL as it is."""
+    scheme, found, _ = url.partition("://")
+    if not found or scheme.partition("+")[0] == "postgresql":
+        return url
+    if scheme != "sqlite" or not url.startswith("sqlite:///"):
+        _stop(f"--db {scheme}: the board runs on sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return url.removeprefix("sqlite:///")
 
 
 def _say(text: str) -> None:

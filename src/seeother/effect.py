@@ -30,6 +30,8 @@ from .visit import Visit
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from .psycopg import OneStatement, Pool
+
 
 @cache
 def _joins(kind: type[object]) -> bool:
@@ -58,7 +60,7 @@ class Effect:
         self,
         visit: Visit,
         outer: Outer,
-        engine: Engine,
+        engine: Engine | Pool | OneStatement,
         fn: Callable[..., Any],
         args: tuple[Any, ...],
         answered: Callable[[Any], Response],
@@ -86,6 +88,8 @@ class Effect:
     def _opened(self, engine: Any, patience: float) -> Any:
         """The app's transaction: of an engine of SQLAlchemy, or of a pool of psycopg's."""
         kind: Any
+        if hasattr(engine, "statement") and self.mode == "joined":
+            return engine.statement()
         if hasattr(engine, "getconn"):
             from . import psycopg as kind  # noqa: PLC0415 - an extra
         else:

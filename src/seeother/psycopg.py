@@ -10,6 +10,15 @@
 
     return once(environ, pool, save)(environ, start_response)
 
+And where what is to happen can be said in advance, `ONE_STATEMENT` in place of the pool makes it
+one round trip (`stores.pg_once`); `save` gets a `Statement` then:
+
+    def save(statement, visit):
+        statement.effect("INSERT INTO note(text) SELECT %s FROM claimed", [visit.form["text"]])
+        return visit.see_other("/", flash="Saved.")
+
+    return once(environ, ONE_STATEMENT, save)(environ, start_response)
+
 `once` takes the pool where it takes an engine otherwise; `save` gets one of its connections. The
 transaction belongs to `once`, so `commit()`, `rollback()` and `close()` raise inside the view;
 `with connection.transaction():` is a savepoint there and works.
@@ -18,16 +27,28 @@ transaction belongs to `once`, so `commit()`, `rollback()` and `close()` raise i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from .errors import StoreBusy, StoreDown, StoreError
 from .stores.pg_connect import outage
 from .stores.pg_driver import PgDriver
+from .stores.pg_once import Statement
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+__all__ = ["ONE_STATEMENT", "LateTransaction", "Pool", "Statement", "Transaction"]
+
 DRIVER = PgDriver()
+
+
+class OneStatement:
+    """In place of a pool: the store's own connection, once, at the end. Mode joined only."""
+
+    statement: Final = Statement
+
+
+ONE_STATEMENT: Final = OneStatement()
 OWN = ("commit", "rollback", "close")
 
 

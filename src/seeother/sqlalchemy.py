@@ -70,7 +70,7 @@ class SQLite:
     """BEGIN IMMEDIATE and COMMIT, said explicitly."""
 
     # No SAVEPOINT: as the first statement it would open a transaction that its RELEASE commits.
-    reads = ("SELECT", "PRAGMA", "EXPLAI")
+    reads: tuple[str, ...] = ("SELECT", "PRAGMA", "EXPLAI")
 
     def is_alive(self, raw: Any) -> bool:
         """A file does not go away."""
@@ -119,10 +119,14 @@ def _postgresql() -> Database:
     return PgDriver()
 
 
+def _sqlite() -> Database:
+    return SQLite()
+
+
 DATABASES: Final[dict[tuple[str, str], Callable[[], Database]]] = {
     ("postgresql", "psycopg"): _postgresql,
-    ("sqlite", "pysqlite"): SQLite,
-    ("sqlite", "aiosqlite"): SQLite,
+    ("sqlite", "pysqlite"): _sqlite,
+    ("sqlite", "aiosqlite"): _sqlite,
 }
 
 

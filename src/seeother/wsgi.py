@@ -21,6 +21,8 @@ from .wsgi_exchange import KEY, App, Environ, Exchange, StartResponse
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from .psycopg import OneStatement, Pool
+
 __all__ = ["KEY", "App", "Environ", "SeeOther", "Sent", "StartResponse", "once"]
 
 
@@ -48,10 +50,16 @@ class SeeOther(Middleware):
         return Visit(greeting, self.policy)
 
 
-def once(environ: Environ, engine: Engine, fn: Callable[..., Response], *args: Any) -> Sent:
+def once(
+    environ: Environ,
+    engine: Engine | Pool | OneStatement,
+    fn: Callable[..., Response],
+    *args: Any,
+) -> Sent:
     """Run `fn(connection, visit, *args)` exactly once for this submission (joined or fenced).
 
-    Effect, answer, messages and session changes are ONE transaction of `engine`. Returns a WSGI
+    Effect, answer, messages and session changes are ONE transaction of `engine`: SQLAlchemy's, a
+    pool of psycopg's or, on PostgreSQL, `seeother.psycopg.ONE_STATEMENT`. Returns a WSGI
     response: `return once(environ, engine, save)(environ, start_response)`. A duplicate gets the
     recorded answer; whatever `fn` raises rolls everything back and is raised here.
     """

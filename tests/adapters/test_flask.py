@@ -279,6 +279,31 @@ def test_a_permanent_session_is_renewed(which: str, request: pytest.FixtureReque
     assert "set-cookie" not in client.get("/read").headers
 
 
+def test_a_message_renews_no_cookie(app: Flask) -> None:
+    """A message makes the session `modified`, as in Flask; its cookie says nothing new for that."""
+    modified: list[bool] = []
+
+    @app.route("/", methods=["GET", "POST"])
+    def form() -> Any:
+        if request.method == "POST":
+            flash("Saved.")
+            modified.append(session.modified)
+            return redirect("/")
+        modified.append(session.modified)
+        return FORM + "".join(map(str, get_flashed_messages()))
+
+    app.add_url_rule("/in", view_func=lambda: put(user=1), endpoint="in")
+    client = app.test_client()
+    client.get("/in")
+    (token,) = tokens(client.get("/").text)
+    posted = client.post("/", data={"so_token": token, "name": "Ann"})
+    landed = client.get(posted.location)
+    assert "Saved." in landed.text
+    assert modified == [False, True, False]
+    for answer in (posted, landed):
+        assert not [line for line in answer.headers.getlist("set-cookie") if "session=" in line]
+
+
 def test_signing_out_ends_the_session(app: Flask) -> None:
     """After `clear()` the old cookie opens nothing, also for who has kept a copy of it."""
     app.add_url_rule("/in", view_func=lambda: put(user=1), endpoint="in")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from seeother.errors import PolicyError
 from seeother.flask import SeeOther, see_other
-from seeother.flask.hooked import RUNNING
+from seeother.flask.hooked import RUNNING, _on_commit
 from tests.adapters.flask_shop import FORM, Shop, order
 from tests.adapters.flask_site import new_app, served, together, twice, visiting
 from tests.board.visitor import Visitor
@@ -367,6 +367,30 @@ def test_the_row_is_in_the_views_first_commit(shop: Shop) -> None:
         visitor.submit(visitor.get("/"), name="tea")
     assert seen == [(0, []), (1, ["claimed"])]
     assert shop.ledger() == ["settled"]
+
+
+def test_who_needs_no_listener_has_none(shop: Shop) -> None:
+    """With `once` on all views nobody hears of commits; a view that is put in later is heard."""
+    shop.view(order(shop))
+    plain = order(shop)
+
+    def later() -> Any:
+        return plain() if request.method == "POST" else FORM
+
+    def heard() -> bool:
+        with shop.app.app_context():
+            return bool(event.contains(shop.db.engine, "commit", _on_commit))
+
+    with visiting(shop.app) as visitor:
+        visitor.submit(visitor.get("/"), name="tea")
+        assert not heard()
+        shop.app.view_functions["index"] = later
+        page = visitor.get("/")
+        visitor.submit(page, name="coffee")
+        visitor.submit(page, name="coffee")
+    assert heard()
+    assert shop.names() == ["tea", "coffee"]
+    assert shop.ledger() == ["settled", "settled"]
 
 
 def test_a_commit_past_the_session_counts_too(shop: Shop) -> None:

@@ -721,6 +721,17 @@ def test_a_page_for_nobody_does_not_vary_by_cookie(given: bytes, sent: bytes) ->
     assert personal(((b"vary", given),), form=False, nobody=True)[-1][0] == b"vary"
 
 
+@pytest.mark.parametrize(
+    ("cookie", "varies"), [(b"", False), (b"csrf=1; Path=/", False), (b"session=1; HttpOnly", True)]
+)
+def test_a_page_that_signs_in_varies_by_cookie(cookie: bytes, varies: bool) -> None:
+    """A GET without a cookie may sign in: who comes back to its page later is asked for cookies."""
+    answer = page(200, (b"vary", b"Cookie"), *(((b"set-cookie", cookie),) if cookie else ()))
+    request = arrival("GET", "/page", {"Sec-Fetch-Site": "none"})
+    kept = record_page(greet(request, POLICY), Handled(answer, rendered=True), (), POLICY)
+    assert (kept.response.header(b"vary") == "Cookie") is varies
+
+
 @pytest.mark.parametrize("form", [False, True])
 def test_twice_is_once(form: bool) -> None:
     """A page that passes two times says the same thing."""

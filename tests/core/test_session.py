@@ -97,6 +97,32 @@ def test_reading_writes_nothing(content: dict[str, Any]) -> None:
     assert not session.changes()
 
 
+@given(contents, steps)
+def test_the_rows_are_what_the_visit_sees(
+    content: dict[str, Any], todo: list[tuple[str, str, Any]]
+) -> None:
+    """The rows of a session hold everything that was stored, set and edited, and nothing else."""
+    session = Session(rows_of(content).items())
+    for verb, name, value in todo:
+        do(session, verb, name, value)
+    assert content_of(dict(session.rows())) == dict(session)
+
+
+def test_what_cannot_be_edited_is_not_compared() -> None:
+    """Text that was only read is not serialised for that; what may have been edited is."""
+    dumped: list[Any] = []
+
+    def dump(value: Any) -> bytes:
+        dumped.append(value)
+        return dump_json(value)
+
+    session = Session([("name", b'"Ann"'), ("cart", b"[1]")], dump=dump)
+    assert (session["name"], session["name"], session["cart"]) == ("Ann", "Ann", [1])
+    assert not session.changes()
+    assert dict(session.rows()) == {"name": b'"Ann"', "cart": b"[1]"}
+    assert dumped == [[1], [1]]
+
+
 def test_a_value_is_loaded_when_it_is_read() -> None:
     """A value that nobody reads costs nothing, and a damaged one hurts only who reads it."""
     session = Session([("good", b"1"), ("damaged", b"{")])

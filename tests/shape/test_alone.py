@@ -129,6 +129,17 @@ def test_the_first_import_is_light() -> None:
     assert loaded - {"seeother"} <= set(sys.stdlib_module_names)
 
 
+def test_the_planter_comes_when_it_is_named() -> None:
+    """`import seeother` does not load it; its names are there all the same, and no others."""
+    code = (
+        "import sys, seeother; before = 'seeother.core.html' in sys.modules;"
+        "from seeother import FormTag, plant; from seeother.core import html;"
+        "print(before, plant is html.plant, FormTag is html.FormTag, hasattr(seeother, 'plants'))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True", "True", "False"]
+
+
 @pytest.mark.parametrize("module", ["seeother.wsgi", "seeother.asgi", "seeother.core.flows"])
 def test_an_adapter_without_extras(module: str) -> None:
     """Zero-code needs a form parser, and that only with the first form."""

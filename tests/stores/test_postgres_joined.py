@@ -237,7 +237,7 @@ def test_every_isolation_level_has_one_effect(postgres: "Postgres", level: Any) 
 
 
 def test_a_snapshot_older_than_the_lock_loses(app: App) -> None:
-    """The row is there though nobody was seen at it: the effect goes, the other's outcome is told."""
+    """The row is there though nobody was seen at it: the effect goes, the other's is told."""
     transaction, mine = Transaction(app.engine), claim()
     joined = app.store.within(transaction)
     grant = joined.perform(mine)

@@ -1,7 +1,7 @@
 """Random steps: PostgreSQL against the model."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -21,14 +21,16 @@ class PostgresMachine(StoreMachine):
         return PostgresStore(self.server.fresh(), clock=clock)
 
 
-class TestPostgres(PostgresMachine.TestCase):
+Case: Any = PostgresMachine.TestCase
+
+
+class TestPostgres(Case):  # type: ignore[misc]
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
-    def _server(cls, postgres: "Postgres") -> Iterator[None]:
+    def _server(cls, postgres: "Postgres") -> None:
         PostgresMachine.server = postgres
-        yield
 
 
 TestPostgres.settings = settings(
-    max_examples=min(settings().max_examples // 2, 100), stateful_step_count=40
+    max_examples=max(5, int(5 * float(os.environ.get("SCALE", "1")))), stateful_step_count=30
 )

@@ -79,7 +79,8 @@ def test_the_doctor_looks_around(store: PostgresStore) -> None:
     for text in (
         "PostgreSQL 18",
         "connected to the server itself",
-        "synchronous_commit on",
+        "ok    synchronous_commit on",
+        "LOOK  fsync is off",
         "rows are kept for 24.2 h",
         "LOOK  1 submissions in doubt; see: ",
     ):

@@ -1,4 +1,4 @@
-"""Waiting on PostgreSQL: a duplicate in another process is answered right after the first commit."""
+"""Waiting on PostgreSQL: a duplicate elsewhere is answered right after the first commit."""
 
 import threading
 from collections.abc import Callable, Iterator

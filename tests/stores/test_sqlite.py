@@ -14,7 +14,7 @@ from seeother.stores import open_store
 from seeother.stores.base import Clock
 from seeother.stores.sqlite import SQLiteStore
 from seeother.testing import FakeClock, StoreContract
-from seeother.testing.harness import START, claim, key
+from seeother.testing.harness import START, claim, key, named
 from tests.stores.files import look, other, settled
 
 
@@ -88,6 +88,20 @@ def test_readers_cannot_write(store: SQLiteStore) -> None:
     """A look-up runs on a connection that refuses every write."""
     with store.reading() as work, pytest.raises(sqlite3.OperationalError, match="readonly"):
         work.run("DELETE FROM so_ledger")
+
+
+@pytest.mark.parametrize("fp", ["input", "other"])
+def test_a_row_says_nothing_twice(store: SQLiteStore, path: Path, fp: str) -> None:
+    """A fingerprint that is the variant is not stored again, nor a lease that is over."""
+    asked = claim(key(variant=named("input")), fp)
+    settled(store, asked)
+    with other(path) as connection:
+        kept = connection.execute("SELECT fingerprint, lease_until FROM so_ledger").fetchone()
+    assert kept == (b"" if fp == "input" else named(fp), 0.0)
+    with store.reading() as work:
+        row = work.row(asked.key)
+    assert row is not None
+    assert row.fingerprint == asked.fingerprint == named(fp)
 
 
 def test_shutting_closes_everything(store: SQLiteStore, path: Path) -> None:

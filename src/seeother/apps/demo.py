@@ -1,7 +1,8 @@
 """The demo: the board at `/` and the tour at `/tour/`, two apps in one process on one port.
 
 Neither knows the other's code. The board is told where the tour is, to link there, and the tour
-where the board is. All data stands in one folder: the board's database, and beside it `tour/`.
+where the board is. All data stands in one folder: the board's database, and beside it `tour/`; with
+the board on PostgreSQL it is `var/`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 from ..channel import App, Message, Receive, Scope, Send
 from .board import serve as board
@@ -38,7 +38,7 @@ def build(config: board.Config) -> Demo:
     """Both apps, ready to be served."""
     messages = board.build(replace(config, tour=f"{tour.PREFIX}/"))
     lessons = tour.build(
-        Path(config.db).parent / "tour",
+        config.folder / "tour",
         hosts=config.known_hosts,
         proxy_hops=config.proxy_hops,
         board="/",

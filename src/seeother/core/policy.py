@@ -9,7 +9,6 @@ would be read letter by letter, and a host list of letters locks everybody out.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import warnings
@@ -128,7 +127,9 @@ class Policy:
         known = {f.name for f in fields(cls) if f.init}
         for name in settings:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
+                from difflib import get_close_matches  # noqa: PLC0415 - for this one sentence
+
+                near = get_close_matches(name, known, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise PolicyError(f"unknown setting {name!r}{hint}")
         return cls(**settings)

@@ -43,6 +43,7 @@ from .mark import add, named, sign, strip
 from .ops import Close, Taken
 from .origin import Origin
 from .policy import Policy
+from .principal import unreadable
 from .seal import NONCE, can_seal, seal
 from .stored import address, seal_page
 from .target import clean_location, safe_target, same_url
@@ -201,6 +202,8 @@ def _guarded(
         return response
     form = handled.rendered or not handled.shown
     nobody = greeting.is_nobody and handled.rendered and not handled.shown
+    # A GET may sign in (a link from a mail); its page is not shown to whoever comes back later.
+    nobody = nobody and not unreadable(response.all(b"set-cookie"))
     return replace(response, headers=personal(response.headers, form=form, nobody=nobody))
 
 

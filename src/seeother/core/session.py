@@ -7,7 +7,8 @@ deleted. Two requests that touch different keys cannot hurt each other; a value 
 and never deep-merged (security rule 2).
 
 Nested change is found by comparing each value that was *read* with its serialised form at the end,
-so `session["cart"].append(...)` is kept without a `modified` flag.
+so `session["cart"].append(...)` is kept without a `modified` flag. Text, numbers and None need no
+comparing: nobody can change them in place.
 
 `clear()` is the one change that is about more than this visit saw: it empties the session, also of
 keys that another request added in the meantime, because that is what logging out means. Whatever is
@@ -23,6 +24,7 @@ from typing import Any, Final
 from .values import Changes, Update
 
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_FIXED: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def dump_json(value: Any) -> bytes:
@@ -51,6 +53,7 @@ class Session(MutableMapping[str, Any]):
     ) -> None:
         self._stored = dict(rows)
         self._live: dict[str, Any] = {}
+        self._read: dict[str, Any] = {}  # what was read and cannot be changed in place
         self._gone: set[str] = set()
         self._cleared = False
         # Per changed key its functions, in order, and what this visit saw after the last of them.
@@ -63,8 +66,13 @@ class Session(MutableMapping[str, Any]):
             return self._live[name]
         if name in self._gone:
             raise KeyError(name)
-        value = self._live[name] = self._load(self._stored[name])
-        return value
+        if name not in self._read:
+            value = self._load(self._stored[name])
+            if type(value) not in _FIXED:
+                self._live[name] = value
+                return value
+            self._read[name] = value
+        return self._read[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -143,6 +151,12 @@ class Session(MutableMapping[str, Any]):
                 sets.append((name, data))
         gone = () if self._cleared else tuple(sorted(self._gone & self._stored.keys()))
         return Changes(tuple(sets), gone, self._cleared, tuple(updates))
+
+    def rows(self) -> tuple[tuple[str, bytes], ...]:
+        """Everything as this visit sees it, serialised; what it never read is not read for that."""
+        kept = {name: data for name, data in self._stored.items() if name not in self._gone}
+        live = {name: self._dump(value) for name, value in self._live.items()}
+        return tuple({**kept, **live}.items())
 
     def _follows(self, name: str) -> list[Update] | None:
         """The functions that make this key from what the store holds; None if it was overwritten.

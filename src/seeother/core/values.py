@@ -42,13 +42,15 @@ class Request:
     headers: Headers
     now: float
     entropy: Callable[[int], bytes] = field(compare=False, repr=False)
+    _first: dict[bytes, bytes] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # A dozen headers are asked for in every request; of two with one name the first counts.
+        object.__setattr__(self, "_first", dict(reversed(self.headers)))
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return self._first.get(name)
 
     @property
     def origin(self) -> str:

@@ -31,7 +31,10 @@ from .transaction import ViewTransaction
 
 SAVEPOINT: Final = "seeother"
 # What the open transaction has changed, also where it is not the outermost (a TestCase).
-CHANGED: Final = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_xact_user_tables"
+CHANGED: Final = (
+    "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint"
+    " FROM pg_stat_xact_user_tables"
+)
 
 
 class PgDjangoStore(PostgresStore):
@@ -121,7 +124,7 @@ class PgDjangoStore(PostgresStore):
             except BaseException:
                 if work.wire.begun:
                     with suppress(psycopg.Error):
-                        raw.execute(back)  # type: ignore[call-overload]
+                        raw.execute(back)
                 raise
         self.tidy()
 

@@ -19,7 +19,7 @@ from ..effect import Effect
 from ..errors import PolicyError, SeeOtherError
 from ..riding import Riding, end_reads
 from .guard import Run
-from .settings import engine_of, shares
+from .settings import engine_of
 from .visits import FlaskVisit
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def joined(state: State, visit: FlaskVisit, db: Any, view: Callable[[], Any]) -> FlaskResponse:
     """Run a view inside one transaction of `db` with its ledger row."""
     engine, session = engine_of(db), session_of(db)
-    if not shares(state.settings.store, engine):
+    if not state.shares(engine):
         raise PolicyError(
             f"once(db) needs the ledger in the database of db ({engine.url!r}):"
             " leave out SEEOTHER_STORE, or name that database"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from flask import current_app, request
 from flask.testing import FlaskClient
@@ -27,15 +28,16 @@ from ..visit import Visit
 from ..wsgi_exchange import request_of
 from .commands import seeother
 from .exempt import is_exempt
-from .guard import ONCE, claims, guarded
+from .guard import ONCE, claims, guarded, submits
 from .login import watch
 from .sessions import SeeOtherSessionInterface
-from .settings import Settings, said, settle
+from .settings import Settings, said, settle, shares
 from .verbs import GLOBALS
 from .visits import FlaskVisit
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy import Engine
 
 KEY = wsgi.KEY
 F = TypeVar("F", bound=Callable[..., Any])
@@ -132,6 +134,7 @@ class State:
         self._extension = extension
         self._lock = threading.Lock()
         self._settings: Settings | None = None
+        self._sharing: WeakSet[Engine] = WeakSet()
         self.outer = Machinery(app.wsgi_app, self)
 
     @property
@@ -148,9 +151,17 @@ class State:
                     self._settings = self._settled()
         return self._settings
 
+    def shares(self, engine: Engine) -> bool:
+        """Does the ledger live in the database of this engine? Files are compared once for each."""
+        if engine not in self._sharing and shares(self.settings.store, engine):
+            self._sharing.add(engine)
+        return engine in self._sharing
+
     def _settled(self) -> Settings:
         found = settle(self.app, self._extension.given, self.bind)
-        if found.engine is not None:  # before any view runs: a listener must not come in a commit
+        # Before any view runs: a listener must not come in a commit. Not for nothing, because then
+        # SQLAlchemy looks for listeners at every statement (15 us per page).
+        if found.engine is not None and submits(self.app):
             from .hooked import listen  # noqa: PLC0415 - SQLAlchemy is the app's, if it has it
 
             listen(found.engine)

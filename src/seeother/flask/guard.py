@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from ..core.body import is_form
 from ..core.flows import Answer, submission
 from ..core.ops import Handle
+from ..core.origin import SAFE_METHODS
 from ..core.values import Handled, Response
 from ..errors import PolicyError, SeeOtherError
 from ..setup import performing
@@ -99,6 +100,15 @@ def is_once(view: object, method: str) -> bool:
     """
     of_class = getattr(getattr(view, "view_class", None), method.lower(), None)
     return hasattr(view, ONCE) or hasattr(of_class, ONCE)
+
+
+def submits(app: Flask) -> bool:
+    """Has this app a view for the guard: one that a form may be sent to, and no `once` on it?"""
+    return any(
+        not is_once(app.view_functions.get(rule.endpoint), method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or {"POST"}) - SAFE_METHODS
+    )
 
 
 def guarded(state: State, visit: FlaskVisit, view: View) -> FlaskResponse:

@@ -209,6 +209,7 @@ def hooked(state: AppState, visit: FlaskVisit, view: Callable[[], Any]) -> Flask
     """Run a view as a submission whose row flips in its first commit."""
     settings, entry = state.settings, visit.entry
     assert entry is not None and settings.engine is not None
+    listen(settings.engine)  # for a view that could not be seen at the first request
     request = visit.greeting.request
     generic = Outcome(ACCEPTED, 303, request.root + request.path)
     while True:

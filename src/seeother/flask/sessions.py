@@ -71,7 +71,7 @@ class FlaskSession(SessionMixin):
         return found
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.modified = True
+        self._modify(name)
         if name != FLASHES:
             self._data[name] = value
             return
@@ -80,7 +80,7 @@ class FlaskSession(SessionMixin):
         self.visit.leave(flash_of(one) for one in messages[held:])
 
     def __delitem__(self, name: str) -> None:
-        self.modified = True
+        self._modify(name)
         if name != FLASHES:
             del self._data[name]
         else:
@@ -99,7 +99,7 @@ class FlaskSession(SessionMixin):
 
     def pop(self, name: str, default: Any = MISSING) -> Any:
         """Take a value out. Messages that are popped are about to be shown."""
-        self.modified = True
+        self._modify(name)
         if name != FLASHES:
             return self._data.pop(name) if default is MISSING else self._data.pop(name, default)
         kept = self._data.pop(FLASHES, [])
@@ -122,13 +122,20 @@ class FlaskSession(SessionMixin):
     @property
     def modified(self) -> bool:
         """Was anything written, or changed inside a value? Then the cookie is renewed."""
-        touched = isinstance(self.visit, FlaskVisit) and self.visit.touched
+        visit = self.visit
+        touched = isinstance(visit, FlaskVisit) and (visit.touched or visit.noted)
         return touched or bool(self._data.changes())
 
     @modified.setter
     def modified(self, value: bool) -> None:
         if isinstance(self.visit, FlaskVisit):
-            self.visit.touched = value
+            self.visit.touched = self.visit.noted = value
+
+    def _modify(self, name: str) -> None:
+        if name != FLASHES:
+            self.modified = True
+        elif isinstance(self.visit, FlaskVisit):
+            self.visit.noted = True
 
     @property
     def new(self) -> bool:  # type: ignore[override]
@@ -182,20 +189,7 @@ class SeeOtherSessionInterface(SessionInterface):
 
     def style(self, app: Flask) -> Style:
         """How this app wants its cookie."""
-        same_site = self.get_cookie_samesite(app)
-        attributes = {
-            "path": self.get_cookie_path(app),
-            "domain": self.get_cookie_domain(app) or None,
-            "secure": self.get_cookie_secure(app),
-            "http_only": self.get_cookie_httponly(app),
-            "same_site": (same_site or "Lax").capitalize(),
-            "bare": same_site is None,
-            "partitioned": self.get_cookie_partitioned(app),
-        }
-        lifetime = int(app.permanent_session_lifetime.total_seconds())
-        config = cast("Mapping[str, Any]", app.config)
-        refreshed = bool(config["SESSION_REFRESH_EACH_REQUEST"])
-        return Style(self.get_cookie_name(app), attributes, lifetime, refreshed)
+        return Style(self, app)
 
     def _alone(self, app: Flask, request: Request) -> FlaskSession | None:
         """A visit that nobody made yet: of a test client, or because nobody stands around us."""

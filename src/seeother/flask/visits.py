@@ -8,21 +8,26 @@ would have put it; so does one that is left after the submission was settled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from flask.json.tag import TaggedJSONSerializer
 
-from ..core.cookie import SetCookie, read_cookie
+from ..core.cookie import CookieNames, SetCookie, read_cookie
 from ..core.entry import COOKIE_BYTES, Greeting
 from ..core.keys import decode, encode
 from ..core.policy import Policy
 from ..core.session import Session
 from ..core.values import Changes, Flash, Handled, Response, SessionWrite
 from ..visit import Visit
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.sessions import SessionInterface
 
 FLASHES: Final = "_flashes"
 TAGGED: Final = "\x00"
@@ -81,19 +86,52 @@ class SessionCookie(SetCookie):
 
 
 class Style(NamedTuple):
-    """How an app wants its session cookie: the SESSION_COOKIE_* settings."""
+    """How an app wants its session cookie: the SESSION_COOKIE_* settings.
 
-    name: str
-    attributes: dict[str, Any]
-    lifetime: int
-    refreshed: bool
+    Most answers set none, so all but the name is read where one is set.
+    """
+
+    interface: SessionInterface
+    app: Flask
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.interface.get_cookie_name(self.app)
+
+    @property
+    def lifetime(self) -> int:
+        """How long a permanent one lives, in seconds."""
+        return int(self.app.permanent_session_lifetime.total_seconds())
+
+    @property
+    def refreshed(self) -> bool:
+        """Is a permanent one renewed by every answer?"""
+        return bool(cast("Mapping[str, Any]", self.app.config)["SESSION_REFRESH_EACH_REQUEST"])
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Everything else that it says."""
+        flasks, app = self.interface, self.app
+        same_site = flasks.get_cookie_samesite(app)
+        return {
+            "path": flasks.get_cookie_path(app),
+            "domain": flasks.get_cookie_domain(app) or None,
+            "secure": flasks.get_cookie_secure(app),
+            "http_only": flasks.get_cookie_httponly(app),
+            "same_site": (same_site or "Lax").capitalize(),
+            "bare": same_site is None,
+            "partitioned": flasks.get_cookie_partitioned(app),
+        }
 
 
 class FlaskVisit(Visit):
     """One request, seen from a Flask view.
 
     `running_view`: what is left now goes into the Settle of its submission. `notices`: an effect
-    without `once` is logged. `receipts`: messages may travel with a redirect.
+    without `once` is logged. `receipts`: messages may travel with a redirect. `touched`: the view
+    says that the session was modified; `noted`: it only left or took messages, which travel by
+    themselves, so the cookie says nothing new.
     """
 
     dump = staticmethod(dump)
@@ -104,7 +142,7 @@ class FlaskVisit(Visit):
     ) -> None:
         super().__init__(_own(greeting, style.name), policy)
         self.style = style
-        self.touched = False
+        self.touched = self.noted = False
         self.receipts = True
         self.running_view = False
         self._notices = notices
@@ -117,16 +155,16 @@ class FlaskVisit(Visit):
 
     def wrote(self) -> None:
         """What there was to write is written; what comes from here on is a change to that."""
-        session, ends = self._session, self._over
+        session, ends, rows = self._session, self._over, self._opened.session
         if session is not None:
-            rows = tuple((name, dump(value)) for name, value in session.items())
-            self.touched = self.touched or bool(session.changes())
-            ends = ends or (session.changes().cleared and not self._new_sid)
-            self._opened = replace(self._opened, session=None if ends else rows)
-            self._session = None
-        self._opened = replace(self._opened, unseen=0.0)
-        sid = self._new_sid or self.greeting.sid
-        self.greeting = replace(self.greeting, sid=None if ends else sid)
+            changes = session.changes()
+            self.touched = self.touched or bool(changes)
+            ends = ends or (changes.cleared and not self._new_sid)
+            rows, self._session = None if ends else session.rows(), None
+        self._opened = replace(self._opened, session=rows, unseen=0.0)
+        sid = None if ends else self._new_sid or self.greeting.sid
+        if sid != self.greeting.sid:
+            self.greeting = replace(self.greeting, sid=sid)
         self._given, self._draft_given, self._over = [], None, ends
 
     def late(self) -> SessionWrite | None:
@@ -188,7 +226,7 @@ class FlaskVisit(Visit):
         ended = self._over or (write is not None and write.ends is not None)
         if not self._new_sid and (ended or (touched and not self.session)):
             return self._cookie_of(b"", 0)
-        sid = self._new_sid or (self.greeting.sid if self._session_id() else None)
+        sid = self._new_sid or (None if self.session_is_new else self.greeting.sid)
         if sid is None:
             return None
         permanent = bool(self.session.get("_permanent"))
@@ -206,7 +244,12 @@ def _own(greeting: Greeting, name: str) -> Greeting:
     lines = [value for key, value in greeting.request.headers if key == b"cookie"]
     found = read_cookie(lines, name.encode())
     sid = None if found is None else decode(found.decode("latin-1"), COOKIE_BYTES)
-    return replace(greeting, sid=sid, names=replace(greeting.names, session=name))
+    return replace(greeting, sid=sid, names=_named(greeting.names, name))
+
+
+@lru_cache(maxsize=64)  # an app has one name for it
+def _named(names: CookieNames, session: str) -> CookieNames:
+    return replace(names, session=session)
 
 
 def session_of(visit: Visit) -> Session:

@@ -27,19 +27,22 @@ READ_MS: Final = 5_000
 BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-@contextmanager
-def translated() -> Generator[None]:
+class translated:  # noqa: N801 - used as a function, and a third of a generator's price
     """sqlite3's errors as ours: locked is StoreBusy, everything else StoreDown.
 
     An IntegrityError passes: the store's own tables cannot cause one, so it is a deferred
     constraint of the app that the COMMIT found violated.
     """
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise
-    except sqlite3.Error as error:
-        raise outage(error) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing is needed before."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise the translation of what was raised."""
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            raise outage(error) from error
 
 
 def outage(error: sqlite3.Error) -> StoreBusy | StoreDown:
@@ -55,17 +58,21 @@ def begin(connection: sqlite3.Connection, wait_ms: int = LOCK_MS) -> bool:
     of a killed process waits for its recovery).
     """
     (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    if before != wait_ms:
-        connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+    try:
+        return begin_now(connection)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={int(before)}")
+
+
+def begin_now(connection: sqlite3.Connection) -> bool:
+    """BEGIN IMMEDIATE, waiting as long as the connection itself does; False if that was in vain."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         if _code(error) in BUSY:
             return False
         raise
-    finally:
-        if before != wait_ms:
-            connection.execute(f"PRAGMA busy_timeout={int(before)}")
     return True
 
 

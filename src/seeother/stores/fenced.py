@@ -10,7 +10,8 @@ exactly once all the same.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core import ops
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Fenced:
     """The store with its Settle inside a transaction of the app; all else is its own."""
 
-    translated = staticmethod(translated)
+    translated: ClassVar[Callable[[], AbstractContextManager[Any]]] = staticmethod(translated)
     errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:

@@ -8,7 +8,8 @@ in doubt. Everything else (lookups, messages, pages) the store answers on its ow
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..core import ops
@@ -28,7 +29,7 @@ ENDED: Final = "the view ended the transaction that once() had opened"
 class Joined:
     """The store inside a transaction of the app: Claim is BEGIN, Settle is COMMIT."""
 
-    translated = staticmethod(translated)
+    translated: ClassVar[Callable[[], AbstractContextManager[Any]]] = staticmethod(translated)
     errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:

@@ -56,10 +56,15 @@ class Keeper(ABC):
     def kept(self, receipt: bytes) -> Kept | None:
         """A receipt by its id."""
 
-    def stage(self, receipt: bytes) -> Stage | None:
+    def delivery(self, receipt: bytes) -> Delivery | None:
         """Where the messages of a receipt are."""
         kept = self.kept(receipt)
-        return None if kept is None else kept.delivery.stage
+        return None if kept is None else kept.delivery
+
+    def stage(self, receipt: bytes) -> Stage | None:
+        """The stage of that alone."""
+        found = self.delivery(receipt)
+        return None if found is None else found.stage
 
     @abstractmethod
     def put(self, receipt: Receipt) -> None:
@@ -88,6 +93,11 @@ class Keeper(ABC):
     @abstractmethod
     def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
         """The keys and values of a session."""
+
+    def session(self, sid: bytes) -> tuple[Head, tuple[tuple[str, bytes], ...]] | None:
+        """A session with its keys and values."""
+        head = self.head(sid)
+        return None if head is None else (head, self.values(sid))
 
     @abstractmethod
     def change(self, sid: bytes, changes: Changes) -> None:

@@ -52,7 +52,7 @@ BUSY: Final = (
 
 @contextmanager
 def translated() -> Generator[None]:
-    """psycopg's errors as ours: what passes by itself is StoreBusy, everything else StoreDown.
+    """Errors of psycopg as ours: what passes by itself is StoreBusy, everything else StoreDown.
 
     An IntegrityError passes: it is a constraint of the app that was deferred until the COMMIT, or
     tells mode joined that somebody else's row is there.
@@ -181,10 +181,10 @@ def prepare(raw: psycopg.Connection[Any], retention: float) -> str:
 def migrate(raw: psycopg.Connection[Any]) -> None:
     """Go from whatever is there to the newest version, as one transaction and one at a time."""
     with raw.transaction():
-        raw.execute(spelled(schema.LOCK, (SCHEMA_LOCK,)))  # type: ignore[call-overload]
+        raw.execute(spelled(schema.LOCK, (SCHEMA_LOCK,)))
         raw.execute(schema.META)
         for step in schema.STEPS[version(raw) :]:
-            raw.execute(step)  # type: ignore[call-overload]
+            raw.execute(step)
         wire = Wire(raw)
         wire.say(schema.WRITE_META, "schema", str(len(schema.STEPS)))
         wire.flush()

@@ -36,7 +36,7 @@ class PgDriver:
         raw.autocommit = True
         return before
 
-    def closed(self, raw: psycopg.Connection[Any], before: bool) -> None:  # noqa: FBT001
+    def closed(self, raw: psycopg.Connection[Any], before: bool) -> None:
         """As it was."""
         if not raw.closed:
             raw.autocommit = before
@@ -50,7 +50,7 @@ class PgDriver:
         """BEGIN, where it was not said yet."""
         del wait_ms
         for word in begin_of(raw):
-            raw.execute(word)  # type: ignore[call-overload]
+            raw.execute(word)
         return True
 
     def commit(self, raw: psycopg.Connection[Any]) -> None:

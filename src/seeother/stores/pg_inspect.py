@@ -105,7 +105,7 @@ def examine(store: PostgresStore, listing: str = "seeother ledger doubts") -> tu
     with store.reading() as work:
         raw = work.wire.raw
         hours = store.longest(raw) / 3600
-        findings = (*_server(work), _pooler(raw), _sync(work), _oldest(work))
+        findings = (*_server(work), _pooler(raw), *_sync(work), _oldest(work))
     count = len(doubts(store))
     see = f"; see: {listing}" if count else ""
     kept = Finding(
@@ -130,13 +130,13 @@ def _pooler(raw: psycopg.Connection[Any]) -> Finding:
     return Finding(True, "connected through a pooler: modes session and transaction are both fine")
 
 
-def _sync(work: PgWork) -> Finding:
+def _sync(work: PgWork) -> Iterator[Finding]:
     (sync,) = work.run(SETTING.format("synchronous_commit")).fetchone()
     (flush,) = work.run(SETTING.format("fsync")).fetchone()
     if flush == "off":
-        return Finding(False, "fsync is off: after a power cut the whole database may be damaged")
+        yield Finding(False, "fsync is off: after a power cut the whole database may be damaged")
     advice = "; an answer may outlive its row in a power cut: use on" if sync == "off" else ""
-    return Finding(not advice, f"synchronous_commit {sync}{advice}")
+    yield Finding(not advice, f"synchronous_commit {sync}{advice}")
 
 
 def _oldest(work: PgWork) -> Finding:

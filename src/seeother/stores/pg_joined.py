@@ -1,13 +1,14 @@
 """Joined and fenced on PostgreSQL: the ledger's row in the app's own transaction.
 
-**Joined.** Claim is BEGIN, an advisory lock on the submission, and the look at its row, in one round
-trip; Settle writes everything in another, before the COMMIT that there is anyway. The lock is held
-until then, so whoever else asks for it is told that somebody is at it, and waits without a
+**Joined.** Claim is BEGIN, an advisory lock on the submission, and the look at its row, in one
+round trip; Settle writes everything in another, before the COMMIT that there is anyway. The lock is
+held until then, so whoever else asks for it is told that somebody is at it, and waits without a
 transaction. Nothing is visible before the COMMIT and a crash leaves nothing at all, as on SQLite.
 
 Two things beside the lock keep an effect from happening twice. The row is inserted and never
-overwritten: where it is there after all (a snapshot of REPEATABLE READ that is older than the lock),
-the effect is rolled back and the other's outcome is the answer. And a row that was there is locked.
+overwritten: where it is there after all (a snapshot of REPEATABLE READ that is older than the
+lock), the effect is rolled back and the other's outcome is the answer. And a row that was there is
+locked.
 
 **Fenced.** Settle locks the row, and finds its own fence there or rolls back.
 
@@ -18,7 +19,6 @@ transaction of its own. An answer that says it was done would be a lie, and is a
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import psycopg

@@ -122,6 +122,9 @@ WRITE_RECEIPT: Final = (
     " settled_at, armed_at, lease_id, lease_until, again)"
     " VALUES(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"
 )
+WRITE_RECEIPT_IF: Final = WRITE_RECEIPT.replace("VALUES(", "SELECT ").replace(
+    "%s)", "%s FROM claimed"
+)
 DELIVER: Final = (
     "UPDATE so_receipt SET stage=%s, settled_at=%s, armed_at=%s, lease_id=%s, lease_until=%s,"
     " again=%s WHERE id=%s"

@@ -4,8 +4,8 @@ Over a network the statements cost little and the waiting for each answer costs 
 no answer is only noted (`say`), and goes out together with the next question (`ask`) or with the
 COMMIT, as one message of the simple query protocol
 (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY): a claim is
-BEGIN, the lock, the row and the clock in one round trip. Such a message has no parameters, so values
-are spelled as literals: numbers, bytes as hexadecimal digits, and a few words of our own.
+BEGIN, the lock, the row and the clock in one round trip. Such a message has no parameters, so
+values are spelled as literals: numbers, bytes as hexadecimal digits, and a few words of our own.
 
 There are no prepared statements and there is no state of a session, so a pooler that gives each
 transaction another connection (PgBouncer's mode transaction) makes no difference.

@@ -33,9 +33,10 @@ from ..errors import PolicyError, StoreBusy, StoreError
 from . import owners
 from . import pg_schema as schema
 from .base import Clock, Transaction
-from .pg_connect import Pool, connect, longest_retention, meta, prepare, read_url, translated
+from .pg_connect import Pool, longest_retention, meta, prepare, read_url, translated
 from .pg_driver import has_written
 from .pg_joined import LEDGER, PgFenced, PgJoined
+from .pg_once import Once, Statement
 from .pg_rows import PgWork, lock_of
 from .pg_wire import Wire, begin_of, spelled
 from .workstore import EXPIRE_EACH, WorkStore
@@ -121,13 +122,20 @@ class PostgresStore(WorkStore):
 
     # In the app's own transaction ------------------------------------------------------------
 
-    def within(self, transaction: Transaction) -> PgJoined:
-        """This store inside the app's own transaction."""
+    def within(self, transaction: Transaction | Statement) -> PgJoined | Once:
+        """This store inside the app's own transaction, or all of it in one statement."""
+        if isinstance(transaction, Statement):
+            return Once(self, transaction)
         return PgJoined(self, transaction)
 
     def fenced(self, transaction: Transaction) -> PgFenced:
         """This store with its Settle inside the app's own transaction, and a claim of its own."""
         return PgFenced(self, transaction)
+
+    @property
+    def pool(self) -> Pool:
+        """The connections of this process."""
+        return self._here().pool
 
     def check(self, raw: psycopg.Connection[Any]) -> None:
         """Does this connection see our own tables? Raises PolicyError."""

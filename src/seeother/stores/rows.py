@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..core import ops
 from ..core.ledger import Row, State
 from ..core.values import (
     Changes,
@@ -36,18 +37,29 @@ class SQLWork(Work):
     def row(self, key: Key) -> Row | None:
         """The row of the ledger under a key."""
         found = self._one(schema.READ_ROW, key.id, key.variant)
-        return None if found is None else row_of(*found)
+        if found is None:
+            return None
+        state, fence, claim_id, fp, *rest = found
+        return row_of(state, fence, claim_id, fp or key.variant, *rest)
 
     def keep(self, key: Key, row: Row | None) -> None:
         """Write a row of the ledger; None deletes it."""
         if row is None:
             self.run(schema.DELETE_ROW, key.id, key.variant)
             return
-        columns = row_columns(row)
+        state, fence, claim_id, fp, *rest = row_columns(row)
+        # Most often the variant is the fingerprint, and 16 bytes of a row need not be said twice.
+        columns = (state, fence, claim_id, b"" if fp == key.variant else fp, *rest)
         if row.state is State.CLAIMED:
             self.run(schema.WRITE_CLAIM, *columns, key.id, key.variant, owners.me())
         else:
             self.run(schema.WRITE_ROW, *columns, key.id, key.variant)
+
+    def met(self, op: ops.Claim) -> Row | None:
+        """The row that a claim meets. Most tokens are new, and then one question will do."""
+        if op.keep and not self.variants(op.key.id, 1):
+            return None
+        return super().met(op)
 
     def variants(self, id_: bytes, most: int) -> int:
         """How many rows a token has; stops counting at `most`."""
@@ -58,6 +70,11 @@ class SQLWork(Work):
         """A receipt by its id."""
         found = self._one(schema.READ_RECEIPT, receipt)
         return None if found is None else kept_of(receipt, *found)
+
+    def delivery(self, receipt: bytes) -> Delivery | None:
+        """Where the messages of a receipt are, without themselves and without the draft."""
+        found = self._one(schema.READ_DELIVERY, receipt)
+        return None if found is None else delivery_of(*found)
 
     def stage(self, receipt: bytes) -> Stage | None:
         """Where the messages of a receipt are; a replay needs no more of it."""
@@ -100,6 +117,13 @@ class SQLWork(Work):
     def values(self, sid: bytes) -> tuple[tuple[str, bytes], ...]:
         """The keys and values of a session."""
         return tuple(self._all(schema.READ_SESSION, sid))
+
+    def session(self, sid: bytes) -> tuple[Head, tuple[tuple[str, bytes], ...]] | None:
+        """A session with its values, in one question."""
+        found = self._all(schema.OPEN_SESSION, sid)
+        if not found:
+            return None
+        return Head(*found[0][:3]), tuple([row[3:] for row in found if row[3] is not None])
 
     def change(self, sid: bytes, changes: Changes) -> None:
         """Create or touch a session and merge: clear, delete, set."""
@@ -161,16 +185,23 @@ def row_of(state: str, fence: int, claim_id: bytes, fp: bytes, lease: float, *re
 def row_columns(row: Row) -> tuple[Any, ...]:
     """The columns of a row of the ledger, without its key."""
     outcome = None if row.outcome is None else pack_outcome(row.outcome)
-    head = (row.state.value, row.fence, row.claim_id, row.fingerprint, row.lease_until)
+    until = 0.0 if row.state is State.SETTLED else row.lease_until  # nobody's any more
+    head = (row.state.value, row.fence, row.claim_id, row.fingerprint, until)
     return *head, row.tainted, row.page_keeping, outcome, row.settled_at
 
 
 def kept_of(receipt: bytes, visitor: bytes, id_: bytes | None, *rest: Any) -> Kept:
     """A receipt from its columns."""
-    variant, echo, messages, draft, stage, settled, armed, lease_id, lease_until, again = rest
+    variant, echo, messages, draft, *where = rest
     key = None if id_ is None else Key(id_, variant)
-    delivery = Delivery(Stage(stage), settled, armed, lease_id, lease_until, bool(again))
-    return Kept(receipt, visitor, key, echo, unpack_messages(messages), draft, delivery)
+    texts = unpack_messages(messages)
+    return Kept(receipt, visitor, key, echo, texts, draft, delivery_of(*where))
+
+
+def delivery_of(stage: int, settled: float, armed: float, *lease: Any) -> Delivery:
+    """Where the messages of a receipt are, from the columns that say so."""
+    lease_id, lease_until, again = lease
+    return Delivery(Stage(stage), settled, armed, lease_id, lease_until, bool(again))
 
 
 def receipt_columns(receipt: Receipt, now: float) -> tuple[Any, ...]:

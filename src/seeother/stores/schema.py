@@ -99,6 +99,9 @@ READ_RECEIPT: Final = (
     "SELECT visitor, ledger_id, variant, echo, messages, draft, stage, settled_at, armed_at,"
     " lease_id, lease_until, again FROM so_receipt WHERE id=?"
 )
+READ_DELIVERY: Final = (
+    "SELECT stage, settled_at, armed_at, lease_id, lease_until, again FROM so_receipt WHERE id=?"
+)
 READ_STAGE: Final = "SELECT stage FROM so_receipt WHERE id=?"
 WRITE_RECEIPT: Final = (
     "INSERT INTO so_receipt(id, visitor, ledger_id, variant, echo, messages, draft, stage,"
@@ -124,6 +127,11 @@ DRAFTS: Final = "SELECT total(value) FROM so_meta WHERE name='drafts'"
 DROP_DRAFT: Final = "UPDATE so_receipt SET draft=x'' WHERE n=?"
 
 READ_SESSION: Final = "SELECT name, value FROM so_session WHERE sid=?"
+# Head and values at one moment and in one question; a session without values is one row of NULLs.
+OPEN_SESSION: Final = (
+    "SELECT born, seen, moved_to, name, value FROM so_session_head LEFT JOIN so_session USING(sid)"
+    " WHERE sid=?"
+)
 READ_HEAD: Final = "SELECT born, seen, moved_to FROM so_session_head WHERE sid=?"
 MOVE_HEAD: Final = """
 INSERT INTO so_session_head(sid, born, seen) SELECT ?, born, ? FROM so_session_head WHERE sid=?"""

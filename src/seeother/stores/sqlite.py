@@ -30,7 +30,7 @@ from ..errors import PolicyError
 from .base import Transaction
 from .connect import (
     LOCK_MS,
-    begin,
+    begin_now,
     committed,
     connect,
     create_folder,
@@ -173,7 +173,7 @@ class SQLiteStore(WorkStore):
                 yield None
                 return
             try:
-                if not begin(connection):
+                if not begin_now(connection):  # both wait 20 ms, by `_opened`
                     yield None
                     return
                 with committed(connection):

@@ -26,7 +26,7 @@ from typing import Any, Final, TypeAlias
 
 from ..core import ops
 from ..core.ledger import Row, step
-from ..core.values import Changes, Key, SessionWrite
+from ..core.values import Changes, Key, Receipt, SessionWrite
 from ..errors import SentTooOften
 from .delivery import TAKEN, Delivery
 from .keeper import Head, Keeper
@@ -75,7 +75,7 @@ class Work(Keeper):
 
     def settled(self, op: ops.Settle, row: Row | None) -> None:
         """Everything that a Settle writes; the row last, for those who read without a lock."""
-        self.close(ops.Close(op.session, op.receipt))
+        self._leave(op.session, op.receipt)
         self.keep(op.key, row)
         if self.store.expires():
             self.expire()
@@ -85,7 +85,7 @@ class Work(Keeper):
         if not isinstance(reply, ops.Settled) or reply.outcome.receipt is None:
             return reply
         stage = self.stage(reply.outcome.receipt)
-        return replace(reply, taken=stage in TAKEN)
+        return replace(reply, taken=True) if stage in TAKEN else reply
 
     def _told(self, op: ops.Lookup, key: Key, fp: bytes) -> Found:
         """What a claim would be told that nobody made, as far as it is no grant."""
@@ -123,9 +123,9 @@ class Work(Keeper):
             if op.orphans:
                 waiting += self.orphans(op.visitor, op.orphan_age)
         session, unseen = None, 0.0
-        head = self.head(op.sid) if op.sid is not None else None
-        if op.sid is not None and head is not None and self._alive(head):
-            session, unseen = self.values(op.sid), self.now - head.seen
+        found = self.session(op.sid) if op.sid is not None else None
+        if found is not None and self._alive(found[0]):
+            session, unseen = found[1], self.now - found[0].seen
         return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen, known)
 
     def take(self, op: ops.Take) -> tuple[ops.Taken, ...]:
@@ -140,17 +140,21 @@ class Work(Keeper):
 
     def close(self, op: ops.Close) -> ops.Done:
         """Session changes, a new receipt, what was shown and what was not."""
-        if op.session is not None:
-            self._merge(op.session)
-        if op.receipt is not None:
-            self.put(op.receipt)
-            if op.receipt.draft:
-                self._make_room()
+        self._leave(op.session, op.receipt)
         for receipt in op.shown:
             self._deliver(receipt, lambda delivery: delivery.acknowledged(op.lease_id))
         for receipt in op.unshown:
             self._deliver(receipt, lambda delivery: delivery.given_back(op.lease_id))
         return ops.Done()
+
+    def _leave(self, session: SessionWrite | None, receipt: Receipt | None) -> None:
+        """What a visit leaves behind."""
+        if session is not None:
+            self._merge(session)
+        if receipt is not None:
+            self.put(receipt)
+            if receipt.draft:
+                self._make_room()
 
     def rearm(self, op: ops.Rearm) -> ops.Done:
         """Show the message of a replay once more."""
@@ -158,8 +162,8 @@ class Work(Keeper):
         return ops.Done()
 
     def _deliver(self, receipt: bytes, move: Callable[[Delivery], Delivery]) -> None:
-        kept = self.kept(receipt)
-        if kept is not None and (after := move(kept.delivery)) is not kept.delivery:
+        before = self.delivery(receipt)
+        if before is not None and (after := move(before)) is not before:
             self.deliver(receipt, after)
 
     def _make_room(self) -> None:

@@ -89,11 +89,12 @@ def on_postgres(url: str) -> dict[str, Any]:
     return {"ENGINE": "django.db.backends.postgresql", "NAME": said.pop("DBNAME"), **said}
 
 
-def fresh_database() -> None:
-    """A copy of the migrated database, for one test."""
+def fresh_database() -> str:
+    """A copy of the migrated database, for one test; its address."""
     name = f"copy{next(NUMBERS)}"
     administer(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY FILE_COPY")
     name_database(name)
+    return POSTGRES.rpartition("/")[0] + f"/{name}"
 
 
 def administer(sql: str) -> None:
@@ -101,7 +102,7 @@ def administer(sql: str) -> None:
     import psycopg
 
     with psycopg.connect(POSTGRES, autocommit=True) as connection:
-        connection.execute(sql)  # type: ignore[call-overload]
+        connection.execute(sql)
 
 
 def name_database(name: str) -> None:

@@ -16,7 +16,7 @@ from seeother.django.store import DjangoStore, store_for
 from seeother.stores import schema
 from seeother.stores.base import Clock
 from seeother.testing import StoreContract
-from seeother.testing.adapter import AdapterContract, ASGIClient, Stage, WSGIClient
+from seeother.testing.adapter import AdapterContract, ASGIClient, Stage, WSGIClient, quiet
 from seeother.testing.adapter.alone import AlonePromises
 from seeother.testing.adapter.asgi import ASGIStream
 from seeother.testing.adapter.quiet import QuietPromises
@@ -36,7 +36,6 @@ from tests.adapters.django.project import (
 def make_tables(path: Path) -> None:
     """A database with seeother's tables and nothing else."""
     if POSTGRES:
-        fresh_database()
         if not path.parent.exists():
             name_database("nowhere")
         return
@@ -56,6 +55,8 @@ class TestStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _database(self, tmp_path: Path) -> None:
         make_tables(tmp_path / "store.db")
+        if POSTGRES:
+            fresh_database()
 
     def make(self, clock: Clock) -> DjangoStore:
         """The store on the database of this test."""
@@ -184,7 +185,23 @@ def stripped(app: Any) -> Any:
     return run
 
 
-class TestJoined(AdapterContract, AlonePromises):
+class Staged(AdapterContract, AlonePromises):
+    """The effects are in the project's own database, also where it is PostgreSQL."""
+
+    @pytest.fixture(autouse=True)
+    def _on_postgres(self, _on_stage: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        if POSTGRES:
+            from tests.adapters.pg_stages import PgEffects, written
+
+            url = fresh_database()
+            self.effects = PgEffects(url)
+            monkeypatch.setattr(quiet, "bytes_of", lambda _: written(url))
+        yield
+        if POSTGRES:
+            self.effects.shut()
+
+
+class TestJoined(Staged):
     """Every promise in mode joined."""
 
     def client(self, stage: Stage) -> Served:
@@ -198,7 +215,7 @@ class TestSeparate(TestJoined):
     mode: ClassVar[Mode] = "separate"
 
 
-class TestAsyncJoined(AdapterContract, AlonePromises):
+class TestAsyncJoined(Staged):
     """Every promise in mode joined under ASGI."""
 
     def client(self, stage: Stage) -> AsyncServed:

@@ -7,7 +7,6 @@ that is all there is to it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,8 +15,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -29,11 +29,10 @@ from starlette.staticfiles import StaticFiles
 from ...asgi import SeeOther
 from ...core.values import Draft, Flash
 from ...core.values import Response as Answer
-from ...errors import StoreDown
 from ...starlette import once, visit_of
-from ...stores.sqlite import create_private, tune
 from ...visit import Visit
 from . import messages, text
+from .database import open_engine, store_url
 from .history import STEPS, Step
 
 HERE: Final = Path(__file__).parent
@@ -134,7 +133,7 @@ class Board:
     async def trouble(self, _request: Request, error: Exception) -> Response:
         """A friendly page for what went wrong."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.OperationalError):
+        if isinstance(error, OperationalError | PoolTimeout):
             status = 503
         title, hint = TROUBLE.get(status, TROUBLE[500])
         answer = self.page("error.html", code=status, status=status, title=title, hint=hint)
@@ -156,29 +155,15 @@ def save(connection: Connection, visit: Visit) -> Answer:
     return visit.see_other("/", flash=flash)
 
 
-def open_engine(path: Path) -> Engine:
-    """An engine on the board's file; creates the file (0600) and the table."""
-    create_private(path)
-    engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _tuned)
-    try:
-        messages.create(engine)
-    except DBAPIError as error:
-        raise StoreDown(f"{path} cannot be used as a database: {error.orig}") from error
-    return engine
+def create_board(db: str | Path, *, tour: str | None = None, **policy: Any) -> SeeOther:
+    """The board as an ASGI app; policy as in `seeother.asgi.SeeOther`.
 
-
-def _tuned(connection: sqlite3.Connection, _record: object) -> None:
-    tune(connection, "FULL")
-
-
-def create_board(path: Path, *, tour: str | None = None, **policy: Any) -> SeeOther:
-    """The board as an ASGI app on an SQLite file; policy as in `seeother.asgi.SeeOther`.
+    `db` is the name of an SQLite file, or the URL of a PostgreSQL database (`database`).
 
     With `tour`, the address of a tour, it links there and shows how the visitor got here (where
     `seeother.apps.board.history` stands around it).
     """
-    engine = open_engine(path)
+    engine = open_engine(db)
     board = Board(engine, tour)
 
     @asynccontextmanager
@@ -192,11 +177,12 @@ def create_board(path: Path, *, tour: str | None = None, **policy: Any) -> SeeOt
         exception_handlers={
             HTTPException: board.trouble,
             DBAPIError: board.trouble,
+            PoolTimeout: board.trouble,
             500: board.trouble,
         },
     )
     settings = {"namespace": "board", "max_body": MAX_BODY, **policy}
-    return SeeOther(app, store=f"sqlite:///{path}", mode="joined", **settings)
+    return SeeOther(app, store=store_url(db), mode="joined", **settings)
 
 
 def _shown(message: messages.Message) -> dict[str, Any]:

@@ -82,9 +82,9 @@ class Page:
     older: int | None
 
 
-def create(engine: Engine) -> None:
-    """Create the table where it is missing."""
-    metadata.create_all(engine)
+def create(bind: Engine | Connection) -> None:
+    """Create the table where it is missing; on a connection it is the caller who commits."""
+    metadata.create_all(bind)
 
 
 def add(connection: Connection, *, name: str, text: str, now: datetime) -> int:

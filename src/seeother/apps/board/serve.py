@@ -16,13 +16,14 @@ from ...asgi import SeeOther
 from ...setup import key_file
 from .. import server
 from .app import create_board
+from .database import default_key, folder_of
 
 ENVIRONMENT: Final = "SEEOTHER_BOARD"
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How a board is served; `db` is the SQLite file, `tour` where a tour stands beside it."""
+    """How a board is served; `db` is an SQLite file or a PostgreSQL URL, `tour` where a tour stands."""
 
     db: str = "var/board.db"
     host: str = "127.0.0.1"
@@ -36,6 +37,16 @@ class Config:
     tour: str | None = None
 
     @property
+    def key(self) -> Path:
+        """The key file."""
+        return Path(self.secret_file) if self.secret_file else default_key(self.db)
+
+    @property
+    def folder(self) -> Path:
+        """Where what stands beside the board keeps its files."""
+        return folder_of(self.db)
+
+    @property
     def known_hosts(self) -> tuple[str, ...]:
         """The names under which the board may be reached (DNS rebinding, security rule 7)."""
         return server.known_hosts(self.host, self.hosts)
@@ -43,16 +54,15 @@ class Config:
 
 def build(config: Config) -> SeeOther:
     """The app for one process."""
-    path = Path(config.db)
     app = create_board(
-        path,
+        config.db,
         tour=config.tour,
-        secret=key_file(Path(config.secret_file or path.with_suffix(".key"))),
+        secret=key_file(config.key),
         hosts=config.known_hosts,
         proxy_hops=config.proxy_hops,
         debug=False,
     )
-    app.store.prepare()  # type: ignore[attr-defined]  # a board's store is SQLite
+    app.store.prepare()  # type: ignore[attr-defined]  # either store has it
     return app
 
 
