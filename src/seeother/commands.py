@@ -36,9 +36,7 @@ def listening(command: F) -> F:
             "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
         ),
         click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535)),
-        click.option(
-            "--secret-file", help="Key file; made if missing, else beside the data (or in var)."
-        ),
+        click.option("--secret-file", help="Key file; made beside the data if missing."),
         click.option("--hosts", default="", help="Further host names, separated by commas."),
         click.option("--proxy-hops", default=0, show_default=True, type=click.IntRange(0, 16)),
         click.option("--quiet", is_flag=True, help="No line per request."),
@@ -49,7 +47,9 @@ def storing(command: F) -> F:
     """The further options of what serves the board."""
     return _with(
         command,
-        click.option("--db", default="sqlite:///var/board.db", show_default=True, help="File or URL."),
+        click.option(
+            "--db", default="sqlite:///var/board.db", show_default=True, help="File or URL."
+        ),
         click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64)),
     )
 
@@ -72,6 +72,7 @@ def board(**options: Any) -> None:
         config = serve.Config(**_settings(options, server))
         app, listener = serve.build(config), serve.bind(config)
     _say(f"Message board: {server.address(listener)}/   (Ctrl-C ends it)")
+    _tell_key(config)
     serve.serve(config, app, listener)
 
 
@@ -99,6 +100,7 @@ def demo(**options: Any) -> None:
     _say(
         f"Tour:          {server.address(listener)}/tour/   (five lessons, in three versions each)"
     )
+    _tell_key(config)
     server.run(app, listener)
 
 
@@ -170,11 +172,17 @@ def _settings(options: dict[str, Any], server: ModuleType) -> dict[str, Any]:
 def _database(url: str) -> str:
     """What `--db` names: the SQLite file, or a PostgreSQL database by its URL as it is."""
     scheme, found, _ = url.partition("://")
-    if not found or scheme.partition("+")[0] == "postgresql":
+    if not found or scheme.partition("+")[0] in ("postgres", "postgresql"):
         return url
     if scheme != "sqlite" or not url.startswith("sqlite:///"):
         _stop(f"--db {scheme}: the board runs on sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     return url.removeprefix("sqlite:///")
+
+
+def _tell_key(config: Any) -> None:
+    """A database that others can reach has no folder: who adds a node has to know of the key."""
+    if config.shared and config.secret_file is None:
+        _say(f"Key file:      {config.key}   (another node needs a copy of it: --secret-file)")
 
 
 def _say(text: str) -> None:

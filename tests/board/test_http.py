@@ -1,6 +1,7 @@
 """The board for plain clients, over real HTTP: what curl, a script, or a broken program gets.
 
-The server is a process, every effect is counted in its database file, and whatever is sent, the
+The server is a process, every effect is counted in its database (each test runs on SQLite and on
+PostgreSQL), and whatever is sent, the
 answer is no traceback and no 5xx.
 """
 
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from tests.board.nodes import board_on
 from tests.board.wire import FORM, Answer, ask, exchange, head, post, request
 from tests.browser.server import Board
 
@@ -23,9 +25,9 @@ MULTIPART = b'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\nin pa
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """One board for this file; at the end its log must be free of tracebacks."""
-    with Board(tmp_path_factory.mktemp("board")) as server:
+def board(tmp_path_factory: pytest.TempPathFactory, database: str | None) -> Iterator[Board]:
+    """One board for this file and store; at the end its log must be free of tracebacks."""
+    with board_on(database, tmp_path_factory.mktemp("board")) as server:
         yield server
     assert "Traceback" not in server.log.read_text()
 
@@ -33,7 +35,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
 def refused(answer: Answer, *statuses: int) -> None:
     """A clear refusal: one of these statuses, a page with a title, nothing of ours leaked."""
     assert answer.status in statuses, (answer.status, answer.text)
-    assert not re.search(r"Traceback|File \"|site-packages|sqlite", answer.text)
+    assert not re.search(r"Traceback|File \"|site-packages|sqlite|psycopg", answer.text)
     if answer.header("content-type").startswith("text/html"):
         assert "<title>" in answer.text and "<h" in answer.text
 

@@ -1,4 +1,4 @@
-"""Messages: what goes in comes out, newest first, page by page, on a real SQLite file."""
+"""Messages: what goes in comes out, newest first, page by page, on either database."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,19 +7,22 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine
 
 from seeother.apps.board import messages
+from seeother.apps.board.database import open_engine
 from seeother.apps.board.messages import MAX_TEXT, Message, add, ago, newest, normal, one, validate
 
 NOON = datetime(2025, 11, 12, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """Return an engine on a fresh file with the table in it."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'board.db'}")
-    messages.create(engine)
+def engine(
+    tmp_path: Path, request: pytest.FixtureRequest, database: str | None
+) -> Iterator[Engine]:
+    """Return an engine on a fresh file, or an empty PostgreSQL, with the table in it."""
+    fresh = database and request.getfixturevalue("postgres").fresh()
+    engine = open_engine(fresh or tmp_path / "board.db")
     yield engine
     engine.dispose()
 

@@ -1,6 +1,7 @@
 """Duplicates by the hundred: one effect for each submission, and nobody waits for others' copies.
 
-The first half runs against two worker processes on one file (mode joined). The second half runs
+The first half runs against two worker processes on one database (mode joined), SQLite's and
+PostgreSQL's. The second half runs
 the board in this process, because it has to hold a view and look at the order of the store's work.
 """
 
@@ -21,6 +22,7 @@ from seeother.core.ops import Op
 from seeother.core.values import Response
 from seeother.visit import Visit
 from tests.board.hosted import Hosted
+from tests.board.nodes import board_on
 from tests.board.storm import Attacker, Submission, landing_of
 from tests.browser.polling import until
 from tests.browser.server import Board, rows
@@ -38,9 +40,10 @@ def attacker(two_workers: Board) -> Iterator[Attacker]:
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """A board with two worker processes on one file."""
-    with Board(tmp_path_factory.mktemp("board"), "--quiet", workers=2) as server:
+def two_workers(tmp_path_factory: pytest.TempPathFactory, database: str | None) -> Iterator[Board]:
+    """A board with two worker processes on one file, or on one PostgreSQL."""
+    folder = tmp_path_factory.mktemp("board")
+    with board_on(database, folder, "--quiet", workers=2) as server:
         yield server
     assert "Traceback" not in server.log.read_text()
 

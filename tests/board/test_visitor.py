@@ -20,9 +20,9 @@ MUCH_LATER = 11.0  # more than the 10 s in which a replay shows its own message 
 
 
 @pytest.fixture(scope="module")
-def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
-    """A board whose clock can be moved."""
-    with Hosted(tmp_path_factory.mktemp("board")) as started:
+def hosted(tmp_path_factory: pytest.TempPathFactory, database: str | None) -> Iterator[Hosted]:
+    """A board whose clock can be moved, on either database."""
+    with Hosted(tmp_path_factory.mktemp("board"), database) as started:
         yield started
 
 

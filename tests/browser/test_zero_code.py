@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from tests.adapters import unmodified
 from tests.adapters.unmodified import PASSWORD
-from tests.browser.chromium import history, restored, visiting, go_back_to
+from tests.browser.chromium import go_back_to, history, restored, visiting
 from tests.browser.firefox import Firefox
 from tests.browser.person import InChromium, InFirefox, Person
 from tests.browser.polling import at_rest, until

@@ -211,12 +211,13 @@ def run(adapter: str, store: str, mode: str, place: Place, *, seed: int, posts: 
     with tempfile.TemporaryDirectory(prefix="seeother-chaos-") as made:
         folder = Path(made)
         command = storm.site.command({"adapter": adapter, "mode": mode, **asdict(place)}, folder)
-        with Server(folder, ["env", f"PYTHONPATH={ROOT}", sys.executable, *command]) as server:
-            try:
+        server = Server(folder, ["env", f"PYTHONPATH={ROOT}", sys.executable, *command])
+        try:
+            with server:
                 asyncio.run(weather(storm, server.port, seed, posts))
-            except AssertionError as error:
-                said = server.log.read_text("utf-8", "replace")[-4000:]
-                raise AssertionError(f"{storm}: {error}\n{said}") from error
+        except AssertionError as error:
+            said = server.log.read_text("utf-8", "replace")[-4000:]
+            raise AssertionError(f"{storm}: {error}\n{said}") from error
     storm.seconds = time.monotonic() - begun
     storm.summary.judge(seed, storm.told, effects(place.data, storm.site.rows))
     return storm

@@ -7,8 +7,9 @@ import pytest
 
 from seeother.core.cookie import SetCookie
 from seeother.core.entry import Greeting, greet
+from seeother.core.fetching import insist
 from seeother.core.fingerprint import session_id, visitor_id
-from seeother.core.flows import Answer, insist, page
+from seeother.core.flows import Answer, page
 from seeother.core.mark import named, sign
 from seeother.core.ops import (
     Busy,
@@ -102,6 +103,22 @@ def hinted(**more: str) -> Greeting:
 def without_visitor(greeting: Greeting) -> Greeting:
     """The same request, whose visitor cookie is gone."""
     return replace(greeting, visitor=None)
+
+
+def test_a_page_waits_for_one_that_was_thrown_away() -> None:
+    """Its message is leased elsewhere: it asks again until that is given back, and takes it."""
+    away = Opened(elsewhere=True)
+    turns = [(OPEN, away), rest(0.5, 0.002, 0.3), (OPEN, away), rest(0.2, 0.004, 0.1)]
+    shown = Close(shown=WAITING.waiting, lease_id=EVENT)
+    got = converse(page(MARKED, POLICY), *turns, *ANNOUNCED, (HANDLE, SHOWN), (shown, Done()))
+    assert got.response.status == 200
+
+
+def test_a_page_does_not_wait_for_ever() -> None:
+    """After half a second the message is somebody else's, and the page comes without it."""
+    away = Opened(elsewhere=True)
+    turns: list[Turn] = [(OPEN, away), rest(0.5), (OPEN, away), (Handle(opened=away), PAGE)]
+    assert converse(page(MARKED, POLICY), *turns).response == PAGE.response
 
 
 @pytest.mark.parametrize(

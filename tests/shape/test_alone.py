@@ -17,6 +17,7 @@ from tests.shape.sources import SOURCES
 FLASK: Final = ("flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "click", "blinker")
 DJANGO: Final = ("django", "asgiref", "sqlparse")
 SQLALCHEMY: Final = ("sqlalchemy", "typing_extensions", "greenlet")
+PSYCOPG: Final = ("psycopg", "psycopg_pool", "psycopg_binary", "typing_extensions", "tzdata")
 STARLETTE: Final = ("starlette", "anyio", "sniffio", "idna", "typing_extensions")
 PYTEST: Final = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 HYPOTHESIS: Final = ("hypothesis", "_hypothesis_globals", "sortedcontainers", "attr")
@@ -27,6 +28,14 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "seeother.operate": ("click",),
     "seeother.effect": SQLALCHEMY,
     "seeother.sqlalchemy": SQLALCHEMY,
+    "seeother.psycopg": PSYCOPG,
+    **{
+        f"seeother.stores.{name}": PSYCOPG
+        for name in (
+            *("postgres", "pg_connect", "pg_driver", "pg_inspect", "pg_joined", "pg_once"),
+            *("pg_rows", "pg_wire"),
+        )
+    },
     "seeother.riding": SQLALCHEMY,
     "seeother.starlette": STARLETTE,
     "seeother.starlette.async_effect": (*STARLETTE, *SQLALCHEMY),

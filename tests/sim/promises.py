@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from seeother.core.flows import PAGE_LEASE
+from seeother.core.fetching import PAGE_LEASE
 from seeother.core.ops import Busy, Close, Done, Op, Open, Rearm, Settle, Taken
 from seeother.core.values import ACCEPTED, SessionWrite
 from seeother.stores.delivery import Stage

@@ -1,7 +1,7 @@
 """Random steps: PostgreSQL against the model."""
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -21,10 +21,7 @@ class PostgresMachine(StoreMachine):
         return PostgresStore(self.server.fresh(), clock=clock)
 
 
-Case: Any = PostgresMachine.TestCase
-
-
-class TestPostgres(Case):  # type: ignore[misc]
+class TestPostgres(PostgresMachine.TestCase):  # type: ignore[misc, valid-type]
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _server(cls, postgres: "Postgres") -> None:

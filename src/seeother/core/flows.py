@@ -13,13 +13,13 @@ over, what is said when a view raises, and whether others can see that somebody 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from ..errors import EditRefused, EditUnconfirmed, OutcomeUnknown, StoreBusy, StoreError
 from .again import cookies_again
 from .cookie import SetCookie
 from .entry import Entry, Greeting
-from .fingerprint import session_id
+from .fetching import LONGEST_NAP, NAP, NOTHING, insist, opened_for, taken_by
 from .headers import redirect
 from .ops import (
     Abandon,
@@ -37,9 +37,6 @@ from .ops import (
     InDoubt,
     InFlight,
     Lookup,
-    Op,
-    Open,
-    Opened,
     Pause,
     Rearm,
     Reconcile,
@@ -47,8 +44,6 @@ from .ops import (
     Resolve,
     Settle,
     Settled,
-    Take,
-    Taken,
 )
 from .policy import Mode, Policy
 from .record import Verdict, hint_cookie, judge_answer, record, record_page
@@ -57,17 +52,9 @@ from .stored import GONE, address, open_page
 from .values import ACCEPTED, Handled, Outcome, Response
 from .waiting import wait_for
 
-R = TypeVar("R")
-
-NAP: Final = 0.002
-LONGEST_NAP: Final = 0.05
 FRESH: Final = 10.0
-PAGE_LEASE: Final = 60.0
-TAKE_PATIENCE: Final = 2.0
 TRIES: Final = 3
-ORPHAN_AGE: Final = 5.0
 NOT_FOR_GET: Final = (404, 405)
-NOTHING: Final = Opened()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +164,7 @@ def _run(
     shape = SHAPES[mode]
     raised = Abandon if policy.retry_safe else shape.raised
     try:
-        opened = (yield from _open(entry.greeting, policy)) if surround else NOTHING
+        opened = (yield from opened_for(entry.greeting, policy)) if surround else NOTHING
         handled = yield from Handle(grant, opened)
         if handled.final:  # `once` inside settled it under this very grant (fenced)
             return Answer(handled.response, "new", handled.cookies, handled)
@@ -325,12 +312,12 @@ def page(greeting: Greeting, policy: Policy) -> Flow[Answer]:
     stored for this address is shown without a view; where it is gone, the app shows its own, or
     has none for a GET, and the answer is that it was done.
     """
-    opened = yield from _open(greeting, policy)
+    opened = yield from opened_for(greeting, policy)
     stored = open_page(greeting, opened.draft, policy, known=opened.known)
     if stored is not None and stored is not GONE:
         return Answer(stored, "stored")
     lease_id = greeting.request.entropy(8) if opened.waiting else b""
-    taken = (yield from _take(greeting, opened, lease_id, policy)) if opened.waiting else ()
+    taken = (yield from taken_by(greeting, opened, lease_id, policy)) if opened.waiting else ()
     try:
         handled = yield from Handle(opened=opened, taken=taken)
     except Exception:
@@ -357,40 +344,3 @@ def _close(close: Close, policy: Policy) -> Flow[None]:
     else:
         if needed and isinstance(reply, Busy):
             raise StoreBusy("what the visit left could not be written")
-
-
-def _open(greeting: Greeting, policy: Policy) -> Flow[Opened]:
-    """Session, draft and messages; without marks only the hint leads a message to its page."""
-    orphans = (greeting.hinted or greeting.sid is not None) and greeting.takes_orphans
-    nothing = greeting.mark is None and greeting.sid is None and not orphans
-    if nothing or (greeting.visitor is None and greeting.sid is None):
-        return NOTHING
-    sid = None if greeting.sid is None else session_id(greeting.sid)
-    orphans, age = orphans and greeting.visitor is not None, ORPHAN_AGE if policy.mark else 0.0
-    messages = greeting.takes_messages
-    return (yield from Open(greeting.visitor_id, sid, greeting.mark, messages, orphans, age))
-
-
-def _take(
-    greeting: Greeting, opened: Opened, lease_id: bytes, policy: Policy
-) -> Flow[tuple[Taken, ...]]:
-    visitor_id = greeting.visitor_id
-    if visitor_id is None:
-        return ()
-    take = Take(visitor_id, opened.waiting, lease_id, PAGE_LEASE)
-    try:
-        reply = yield from insist(take, min(policy.patience, TAKE_PATIENCE))
-    except StoreError:
-        return ()  # the page without its message, which waits on
-    return () if isinstance(reply, Busy) else reply
-
-
-def insist(op: Op[R], patience: float) -> Flow[R]:
-    """Ask a store again while it is busy, for at most `patience` seconds."""
-    waited, nap = 0.0, NAP
-    while True:
-        reply: Any = yield from op
-        if not isinstance(reply, Busy) or waited >= patience:
-            return reply  # type: ignore[no-any-return]
-        paused = yield from Pause(None, nap, patience - waited)
-        waited, nap = waited + paused.seconds, min(2 * nap, LONGEST_NAP)

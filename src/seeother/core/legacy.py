@@ -27,8 +27,8 @@ from typing import Final, Self
 
 from ..errors import StoreBusy
 from .entry import COOKIE_BYTES
+from .fetching import insist
 from .fingerprint import session_id
-from .flows import insist
 from .keys import mac
 from .ops import Busy, Close, Flow, Open, Opened, Pause
 from .policy import Policy

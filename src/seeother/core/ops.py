@@ -123,7 +123,8 @@ class Opened:
     """What a visit starts with: its session, the draft under its mark, the receipts to take.
 
     `unseen`: seconds since the session was written last. `known`: the visitor has a receipt under
-    this mark, also where nothing is kept with it (any more); a store need not say so.
+    this mark, also where nothing is kept with it (any more); a store need not say so. `elsewhere`:
+    the messages under this mark are leased to another page right now, if messages were asked for.
     """
 
     session: tuple[tuple[str, bytes], ...] | None = None
@@ -131,6 +132,7 @@ class Opened:
     waiting: tuple[bytes, ...] = ()
     unseen: float = 0.0
     known: bool = field(default=False, compare=False)
+    elsewhere: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class PgDjangoStore(PostgresStore):
             except BaseException:
                 if work.wire.begun:
                     with suppress(psycopg.Error):
-                        raw.execute(back)
+                        raw.execute(back.encode())
                 raise
         self.tidy()
 

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flask.sessions import SessionInterface, SessionMixin
 
 from ..core.entry import Greeting, greet
-from ..core.flows import Answer, insist, page
+from ..core.fetching import insist
+from ..core.flows import Answer, page
 from ..core.ops import Close, Handle, Lane, Op, Open, Pause, Paused
 from ..core.origin import is_unsafe
 from ..core.session import Session

@@ -10,7 +10,6 @@ exactly once all the same.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,11 +26,14 @@ if TYPE_CHECKING:
 class Fenced:
     """The store with its Settle inside a transaction of the app; all else is its own."""
 
-    translated: ClassVar[Callable[[], AbstractContextManager[Any]]] = staticmethod(translated)
     errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:
         self._store, self._transaction = store, transaction
+
+    def translated(self) -> AbstractContextManager[Any]:
+        """The driver's errors as ours."""
+        return translated()
 
     def perform(self, op: ops.Op[Any]) -> Any:
         """Settle with the effect; a failed attempt takes the effect back before it says so."""

@@ -8,7 +8,6 @@ in doubt. Everything else (lookups, messages, pages) the store answers on its ow
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -29,12 +28,15 @@ ENDED: Final = "the view ended the transaction that once() had opened"
 class Joined:
     """The store inside a transaction of the app: Claim is BEGIN, Settle is COMMIT."""
 
-    translated: ClassVar[Callable[[], AbstractContextManager[Any]]] = staticmethod(translated)
     errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error,)
 
     def __init__(self, store: SQLiteStore, transaction: Transaction) -> None:
         self._store, self._transaction = store, transaction
         self._row: Row | None = None
+
+    def translated(self) -> AbstractContextManager[Any]:
+        """The driver's errors as ours."""
+        return translated()
 
     def perform(self, op: ops.Op[Any]) -> Any:
         """Claim, Settle and Abandon here; everything else by the store itself."""

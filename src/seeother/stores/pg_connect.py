@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from ..errors import PolicyError, StoreBusy, StoreDown
 from . import pg_schema as schema
@@ -134,7 +135,7 @@ def is_alive(raw: psycopg.Connection[Any], since: float) -> bool:
 
 def connect(url: str) -> psycopg.Connection[Any]:
     """A connection of our own, in autocommit and without prepared statements."""
-    given = psycopg.conninfo.conninfo_to_dict(url)
+    given = conninfo_to_dict(url)
     defaults = {name: value for name, value in DEFAULTS.items() if name not in given}
     return psycopg.connect(url, autocommit=True, prepare_threshold=None, **defaults)
 
@@ -153,7 +154,7 @@ def read_url(url: str) -> tuple[str, int]:
     query = urlencode(options, quote_via=quote)  # libpq knows no "+" for a space
     found = urlunsplit(("postgresql", parts.netloc, parts.path or "/", query, ""))
     try:
-        psycopg.conninfo.conninfo_to_dict(found)
+        conninfo_to_dict(found)
     except psycopg.ProgrammingError as error:
         raise PolicyError(f"this is no URL of PostgreSQL: {str(error).strip()}") from error
     if not said.isdigit() or int(said) < 1:
@@ -181,10 +182,10 @@ def prepare(raw: psycopg.Connection[Any], retention: float) -> str:
 def migrate(raw: psycopg.Connection[Any]) -> None:
     """Go from whatever is there to the newest version, as one transaction and one at a time."""
     with raw.transaction():
-        raw.execute(spelled(schema.LOCK, (SCHEMA_LOCK,)))
+        raw.execute(spelled(schema.LOCK, (SCHEMA_LOCK,)).encode())
         raw.execute(schema.META)
         for step in schema.STEPS[version(raw) :]:
-            raw.execute(step)
+            raw.execute(step.encode())
         wire = Wire(raw)
         wire.say(schema.WRITE_META, "schema", str(len(schema.STEPS)))
         wire.flush()

@@ -50,7 +50,7 @@ class PgDriver:
         """BEGIN, where it was not said yet."""
         del wait_ms
         for word in begin_of(raw):
-            raw.execute(word)
+            raw.execute(word.encode())
         return True
 
     def commit(self, raw: psycopg.Connection[Any]) -> None:

@@ -19,6 +19,7 @@ transaction of its own. An answer that says it was done would be a lie, and is a
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import psycopg
@@ -51,7 +52,6 @@ Reply = ops.Done | ops.Fenced
 class PgJoined(Joined):
     """The store inside a transaction of the app: Claim is BEGIN, Settle is COMMIT."""
 
-    translated = staticmethod(translated)
     errors: ClassVar = (psycopg.Error, StoreError)
 
     def __init__(self, store: PostgresStore, transaction: Transaction) -> None:
@@ -59,6 +59,10 @@ class PgJoined(Joined):
         self._pg = store
         self._absent = False
         self._claim: ops.Claim | None = None
+
+    def translated(self) -> AbstractContextManager[Any]:
+        """The driver's errors as ours."""
+        return translated()
 
     def _asked(self, op: ops.Claim) -> ops.ClaimReply:
         work, self._claim = _work(self._pg, self._transaction), op
@@ -124,12 +128,15 @@ class PgJoined(Joined):
 class PgFenced(Fenced):
     """The store with its Settle inside a transaction of the app; all else is its own."""
 
-    translated = staticmethod(translated)
     errors: ClassVar = (psycopg.Error, StoreError)
 
     def __init__(self, store: PostgresStore, transaction: Transaction) -> None:
         super().__init__(cast("Any", store), transaction)
         self._pg = store
+
+    def translated(self) -> AbstractContextManager[Any]:
+        """The driver's errors as ours."""
+        return translated()
 
     def _committed(self, op: ops.Settle) -> Reply:
         if not self._transaction.begin():

@@ -130,7 +130,7 @@ class Once:
                 parts.append(f"left_ AS ({left})")
             cursor = psycopg.ClientCursor(raw)
             for number, (sql, params) in enumerate(self._statement.effects, 1):
-                parts.append(f"effect{number} AS ({cursor.mogrify(sql, params)})")
+                parts.append(f"effect{number} AS ({cursor.mogrify(sql.encode(), params)})")
             ((count,),) = Wire(raw).ask(f"WITH {', '.join(parts)} SELECT count(*) FROM {NAME}")[0]
         return bool(count)
 
@@ -154,7 +154,7 @@ class Once:
     def _run(self, work: PgWork) -> None:
         cursor = psycopg.ClientCursor(work.wire.raw)
         for sql, params in self._statement.effects:
-            text = cursor.mogrify(sql, params)
+            text = cursor.mogrify(sql.encode(), params)
             work.wire.ask(f"WITH {NAME} AS (SELECT 1), effect AS ({text}) SELECT 1")
 
 

@@ -67,7 +67,7 @@ class Wire:
         said, self._later, self.begun = [*opening, *self._later, *texts], [], True
         self._sent = len(said)
         cursor = ClientCursor(self.raw, row_factory=tuple_row)
-        cursor.execute(";".join(said))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        cursor.execute(";".join(said).encode())
         return cursor
 
 

@@ -270,14 +270,18 @@ def _fenced(winner: bytes = b"", edited: int = 0) -> ops.Fenced:
     return ops.Fenced(unpack_outcome(winner) if winner else None, bool(edited))
 
 
+# `known` in the reply of open.lua: there, and leased to another page.
+LEASED: Final = 2
+
+
 def _opened(draft: bytes, waiting: list[bytes], known: int, *session: Any) -> ops.Opened:
     ids = tuple(bytes.fromhex(id_.decode()) for id_ in waiting)
     if not session:
-        return ops.Opened(None, draft, ids, known=bool(known))
+        return ops.Opened(None, draft, ids, known=bool(known), elsewhere=known == LEASED)
     unseen, fields = session
     pairs = zip(fields[::2], fields[1::2], strict=True)
     kept = tuple((name[1:].decode(), value) for name, value in pairs if name[:1] == b"k")
-    return ops.Opened(kept, draft, ids, float(unseen), known=bool(known))
+    return ops.Opened(kept, draft, ids, float(unseen), known=bool(known), elsewhere=known == LEASED)
 
 
 def _taken(id_: bytes, messages: bytes, again: bytes) -> ops.Taken:

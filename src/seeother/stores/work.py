@@ -28,7 +28,7 @@ from ..core import ops
 from ..core.ledger import Row, step
 from ..core.values import Changes, Key, Receipt, SessionWrite
 from ..errors import SentTooOften
-from .delivery import TAKEN, Delivery
+from .delivery import TAKEN, Delivery, Stage
 from .keeper import Head, Keeper
 
 Found: TypeAlias = ops.Settled | ops.InFlight | ops.InDoubt | ops.Unknown
@@ -113,20 +113,22 @@ class Work(Keeper):
 
     def open(self, op: ops.Open) -> ops.Opened:
         """Session, draft and the receipts that wait for this visitor."""
-        draft, known = b"", False
+        draft, known, elsewhere = b"", False, False
         waiting: list[bytes] = []
         if op.visitor is not None:
             kept = self.kept(op.mark) if op.mark is not None else None
             if kept is not None and kept.visitor == op.visitor:
                 draft, known = kept.draft, True
-                waiting += [kept.id] if op.messages and kept.delivery.waits(self.now) else []
+                waits = kept.delivery.waits(self.now)
+                waiting += [kept.id] if op.messages and waits else []
+                elsewhere = op.messages and kept.delivery.stage is Stage.LEASED and not waits
             if op.orphans:
                 waiting += self.orphans(op.visitor, op.orphan_age)
         session, unseen = None, 0.0
         found = self.session(op.sid) if op.sid is not None else None
         if found is not None and self._alive(found[0]):
             session, unseen = found[1], self.now - found[0].seen
-        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen, known)
+        return ops.Opened(session, draft, tuple(dict.fromkeys(waiting)), unseen, known, elsewhere)
 
     def take(self, op: ops.Take) -> tuple[ops.Taken, ...]:
         """Lease each of these receipts that still waits, to one page only."""

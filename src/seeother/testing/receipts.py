@@ -52,6 +52,20 @@ class ReceiptPromises(Harness):
         assert self.waiting(mark=page()) == ()
         assert self.take(page(), lease_id=b"lease-2") == ()
 
+    def test_a_page_learns_that_another_has_its_message(self) -> None:
+        """Leased now, by one that may give it back: said where messages are asked for."""
+        ask, saved = Open(ANN, mark=page(), messages=True), named("other", 8)
+        self.leave(receipt("receipt", "saved"))
+        self.leave(receipt("other"))
+        assert not self.ask(ask).elsewhere
+        self.take(page())
+        assert self.ask(ask).elsewhere
+        for other in (Open(BOB, mark=page(), messages=True), Open(ANN, mark=page())):
+            assert not self.ask(other).elsewhere
+        assert not self.ask(Open(ANN, mark=saved, messages=True)).elsewhere
+        self.shown(page())
+        assert not self.ask(ask).elsewhere
+
     def test_sixteen_pages_at_once(self) -> None:
         """Sixteen pages take at the same moment: one gets it."""
         self.leave(receipt("receipt", "saved"))

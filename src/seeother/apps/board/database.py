@@ -27,7 +27,7 @@ from ...errors import StoreDown
 from ...stores.sqlite import create_private, tune
 from . import messages
 
-SCHEMES: Final = ("postgresql://", "postgresql+psycopg://")
+SCHEMES: Final = ("postgres", "postgresql")
 FOLDER: Final = Path("var")
 
 
@@ -37,7 +37,8 @@ def is_postgresql(db: str | Path) -> bool:
     >>> is_postgresql("postgresql://board@db/board"), is_postgresql("var/board.db")
     (True, False)
     """
-    return str(db).startswith(SCHEMES)
+    scheme, found, _ = str(db).partition("://")
+    return bool(found) and scheme.partition("+")[0] in SCHEMES
 
 
 def store_url(db: str | Path) -> str:

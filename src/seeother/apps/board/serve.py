@@ -16,7 +16,7 @@ from ...asgi import SeeOther
 from ...setup import key_file
 from .. import server
 from .app import create_board
-from .database import default_key, folder_of
+from .database import default_key, folder_of, is_postgresql
 
 ENVIRONMENT: Final = "SEEOTHER_BOARD"
 
@@ -40,6 +40,11 @@ class Config:
     def key(self) -> Path:
         """The key file."""
         return Path(self.secret_file) if self.secret_file else default_key(self.db)
+
+    @property
+    def shared(self) -> bool:
+        """Can other machines reach the database, too?"""
+        return is_postgresql(self.db)
 
     @property
     def folder(self) -> Path:

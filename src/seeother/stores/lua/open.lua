@@ -28,6 +28,7 @@ if visitor ~= '' then
   local r = mark ~= '' and kept(mark)
   if r and r.visitor == visitor then
     known = 1
+    if messages and r.stage == LEASED and not waits(r) then known = 2 end
     draft = redis.call('HGET', PREFIX .. 'r:' .. mark, 'draft')
     if messages and waits(r) then add(mark) end
   end
