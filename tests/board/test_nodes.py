@@ -219,7 +219,7 @@ def test_control_characters_are_no_trouble(site: Site, ann: Visitor, typed: str)
 
 
 def test_the_database_restarts_in_the_middle(site: Site) -> None:
-    """kill -9 of PostgreSQL while people post: 503 with the text and the SAME token, which is
+    """Kill -9 of PostgreSQL while people post: 503 with the text and the SAME token, which is
     accepted once it is back. No node was restarted, nothing is lost, nothing is there twice.
     """
     names = [f"outage {n}" for n in range(max(12, int(24 * SCALE)))]
@@ -261,7 +261,7 @@ def post_until_it_is_taken(
 
 
 def test_a_node_is_killed_in_the_middle(site: Site, attacker: Attacker) -> None:
-    """kill -9 of a node with all its workers while it works: the balancer sends what it took along
+    """Kill -9 of a node with all its workers while it works: the balancer sends what it took along
     to the other one. One message and one Location for each submission; landing pages as ever.
     """
     victim, survivor = site.nodes

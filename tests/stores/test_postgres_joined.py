@@ -1,5 +1,7 @@
 """Joined on PostgreSQL: effect and row in one transaction, through SQLAlchemy, on a real server."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -263,3 +265,34 @@ def test_another_database_is_refused(app: App, postgres: "Postgres") -> None:
     app.store, other.store = other.store, app.store
     other.store.shut()
     other.engine.dispose()
+
+
+PROCESS = """
+import sys
+from seeother.core.ops import Busy, Done, InFlight
+from seeother.testing.harness import claim, key
+from tests.stores.app import add
+from tests.stores.pg_app import App
+app = App(sys.argv[1])
+done = 0
+for number in range(30):
+    reply = Busy()
+    while isinstance(reply, Busy | InFlight):
+        where = claim(key(f"token {number}"), by=f"{sys.argv[2]} {number}")
+        reply = app.once(add(f"{number}"), where)
+    done += isinstance(reply, Done)
+print(done)
+"""
+
+
+def test_four_processes_one_effect_each(app: App) -> None:
+    """Four processes send the same thirty submissions at the same time: thirty notes."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, app.url, name], stdout=subprocess.PIPE, text=True
+        )
+        for name in ("first", "second", "third", "fourth")
+    ]
+    done = [int(run.communicate()[0]) for run in runs]
+    assert sum(done) == 30
+    assert sorted(app.notes(), key=int) == [str(n) for n in range(30)]

@@ -136,8 +136,9 @@ KINDS: Final = {
 def open_store(url: str) -> Store:
     """The store that a URL names; nothing is opened or created before its first use.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`. Raises PolicyError for a kind
-    that does not exist.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user@host/database`,
+    `redis://host`, `memory://`. Raises PolicyError for a kind that does not exist, or that needs
+    what is not installed.
 
     >>> type(open_store("memory://")).__name__
     'MemoryStore'
@@ -146,5 +147,10 @@ def open_store(url: str) -> Store:
     if kind not in KINDS:
         raise PolicyError(f"no store for {url!r}; known: {', '.join(sorted(KINDS))}")
     module, name = KINDS[kind]
-    store: Store = getattr(import_module(f".{module}", __package__), name).from_url(url)
+    try:
+        made = getattr(import_module(f".{module}", __package__), name)
+    except ModuleNotFoundError as error:
+        advice = f'pip install "seeother[{module}]"'
+        raise PolicyError(f"{kind} needs {error.name}, which is not installed: {advice}") from error
+    store: Store = made.from_url(url)
     return store

@@ -20,7 +20,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 from psycopg import errors
@@ -152,7 +152,7 @@ def read_url(url: str) -> tuple[str, int]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     said = options.pop("connections", str(MOST))
     query = urlencode(options, quote_via=quote)  # libpq knows no "+" for a space
-    found = urlunsplit(("postgresql", parts.netloc, parts.path or "/", query, ""))
+    found = f"postgresql://{parts.netloc}{parts.path or '/'}" + (f"?{query}" if query else "")
     try:
         conninfo_to_dict(found)
     except psycopg.ProgrammingError as error:

@@ -221,7 +221,7 @@ def lock_of(key: Key) -> int:
     Two keys with one number only wait for each other.
 
     >>> lock_of(Key(bytes(16), bytes(16)))
-    5303385440898741240
+    -7797006997652946994
     """
     return number_of(key.id + key.variant)
 

@@ -23,7 +23,7 @@ ENVIRONMENT: Final = "SEEOTHER_BOARD"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How a board is served; `db` is an SQLite file or a PostgreSQL URL, `tour` where a tour stands."""
+    """How a board is served: `db` is a file or a URL, `tour` the address of a tour beside it."""
 
     db: str = "var/board.db"
     host: str = "127.0.0.1"
