@@ -111,4 +111,4 @@ def _empty(url: str) -> None:
     with psycopg.connect(url) as db:
         tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname=current_schema()")
         names = ", ".join(name for (name,) in tables if name != "so_meta")
-        db.execute(f"TRUNCATE {names} RESTART IDENTITY")  # type: ignore[arg-type]
+        db.execute(f"TRUNCATE {names} RESTART IDENTITY")

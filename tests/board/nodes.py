@@ -27,7 +27,7 @@ def messages(url: str, text: str | None = None) -> int:
     where = "true" if text is None else "text = %s"
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(
-            f"SELECT count(*) FROM message WHERE {where}",  # type: ignore[arg-type]
+            f"SELECT count(*) FROM message WHERE {where}",
             None if text is None else [text],
         ).fetchone()
     assert row is not None

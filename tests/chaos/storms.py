@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -94,9 +95,10 @@ SQL: Final[dict[str, tuple[str, ...]]] = {
     "starlette": ONCE,
     "flask": ("joined", "hooked", "separate"),
     "django": ("joined", "separate"),
+    "board": ("joined",),
 }
 STORES: Final = {
-    "sqlite": Kind(sqlite, {**SQL, "board": ("joined",)}),
+    "sqlite": Kind(sqlite, SQL),
     "postgresql": Kind(postgresql, SQL),
     "redis": Kind(redis, {"wsgi": ALONE, "asgi": ALONE, "starlette": ALONE, "flask": ALONE}),
 }
@@ -128,6 +130,18 @@ def _posted(label: str, location: str) -> str:
 
 SMALL: Final = Site(_small, "label", lambda _, there: there, "SELECT label, run FROM effect")
 BOARD: Final = Site(_board, "message", _posted, "SELECT text, text FROM message")
+
+
+class Reserved(Server):
+    """A server whose port is held for it from the start: nobody else's server may answer there."""
+
+    def __init__(self, folder: Path, command: Sequence[str | Path]) -> None:
+        super().__init__(folder, command)
+        self.held = socket.socket()
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.bind((HOST, 0))  # bound and not listening: who asks for this port may have it
+        self.port = self.held.getsockname()[1]
+        self._command[-1] = str(self.port)
 
 
 @dataclass(slots=True)
@@ -211,9 +225,9 @@ def run(adapter: str, store: str, mode: str, place: Place, *, seed: int, posts: 
     with tempfile.TemporaryDirectory(prefix="seeother-chaos-") as made:
         folder = Path(made)
         command = storm.site.command({"adapter": adapter, "mode": mode, **asdict(place)}, folder)
-        server = Server(folder, ["env", f"PYTHONPATH={ROOT}", sys.executable, *command])
+        server = Reserved(folder, ["env", f"PYTHONPATH={ROOT}", sys.executable, *command])
         try:
-            with server:
+            with server.held, server:
                 asyncio.run(weather(storm, server.port, seed, posts))
         except AssertionError as error:
             said = server.log.read_text("utf-8", "replace")[-4000:]

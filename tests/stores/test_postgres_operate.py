@@ -7,13 +7,13 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from seeother.core.ops import Doubt, Granted, Settle
+from seeother.core.ops import Close, Doubt, Granted, Open, Settle
 from seeother.errors import StoreDown
 from seeother.operate import doctor, ledger
-from seeother.stores import pg_connect, pg_schema
+from seeother.stores import pg_connect, pg_inspect, pg_schema
 from seeother.stores.inspect import forget, look_at
 from seeother.stores.postgres import PostgresStore
-from seeother.testing.harness import ANN, claim, key, outcome, receipt
+from seeother.testing.harness import ANN, claim, key, named, outcome, receipt, write
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
@@ -127,3 +127,31 @@ def test_a_newer_ledger_is_left_alone(store: PostgresStore) -> None:
         connection.execute("UPDATE so_meta SET value='99' WHERE name='schema'")
     with pytest.raises(StoreDown, match="99"):
         PostgresStore(store.url).prepare()
+
+
+def test_purge_deletes_only_what_is_too_old(store: PostgresStore, postgres: "Postgres") -> None:
+    """What is young stays; what no app accepts any more goes, whatever the operator's limits."""
+    store.claim(claim(key("ancient", issued=1_000_000.0)))
+    said = run(ledger, "purge", "--store", store.url)
+    assert (said.exit_code, said.output) == (0, "1 rows and receipts deleted\n")
+    assert "settled 1  claimed 0  in doubt 1" in run(ledger, "stats", "--store", store.url).output
+
+
+def test_a_session_is_ended_with_its_visitor(store: PostgresStore) -> None:
+    """Both in one step."""
+    store.close(Close(write(named("sid"), sets={"a": b"1"}, fresh=True)))
+    opened = look_at(store.url)
+    assert forget(opened, ANN, named("sid")) == 1
+    opened.shut()
+    assert store.open(Open(sid=named("sid"))).session is None
+
+
+def test_a_transaction_that_was_left_open_is_said(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps what has expired from being cleaned up."""
+    monkeypatch.setattr(pg_inspect, "LONG", 0.0)
+    with psycopg.connect(store.url) as connection:
+        connection.execute("SELECT 1")
+        said = run(doctor, "--store", store.url)
+    assert "expired rows stay until it ends" in said.output

@@ -10,7 +10,8 @@ every redirect of ours, say `no-store`.
 keeps somebody from going Back to the page of who was signed in before. But a page that was asked
 for without any cookie is nobody's page, and it brings the first cookie itself: with `Vary: Cookie`
 a browser that has no other copy of it (Chromium without its back/forward cache) would ask for it
-again at Back, and show a new token beside the old text. So that one does not vary by the cookie.
+again at Back, and show a new token beside the old text. So around an unmodified app that one does
+not vary by the cookie, unless the page sets one as a sign-in does (`record`).
 """
 
 from __future__ import annotations

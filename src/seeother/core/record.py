@@ -128,7 +128,7 @@ def record(entry: Entry, handled: Handled, verdict: Verdict, policy: Policy) -> 
     outcome = Outcome(kind, response.status, location, owner, cookies=again)
     keep = verdict is Verdict.ACCEPT or (verdict is Verdict.REJECT and redirects)
     cookies = (*handled.cookies, *_hint(greeting, receipt))
-    return Record(outcome, _guarded(greeting, response, handled, cookies), receipt, cookies, keep)
+    return Record(outcome, _guarded(response, handled, cookies), receipt, cookies, keep)
 
 
 def record_page(
@@ -137,7 +137,7 @@ def record_page(
     """The answer of a request that claimed nothing, and what has to be written for it."""
     greeting, ids = _left_for(greeting, handled), tuple([one.receipt for one in taken])
     if handled.final:
-        response = _guarded(greeting, handled.response, handled, handled.cookies)
+        response = _guarded(handled.response, handled, handled.cookies)
         return PageRecord(response, Close(unshown=ids) if ids else None, handled.cookies)
     if _redirects(handled.response):
         response, receipt = _moved(greeting, handled, taken, policy)
@@ -149,7 +149,8 @@ def record_page(
     cookies, close = (*handled.cookies, *cookies), None
     if handled.session is not None or receipt is not None or ids:
         close = Close(handled.session, receipt, ids if shown else (), () if shown else ids)
-    return PageRecord(_guarded(greeting, response, handled, cookies), close, cookies)
+    nobody = _nobodys(greeting, handled, policy)
+    return PageRecord(_guarded(response, handled, cookies, nobody=nobody), close, cookies)
 
 
 def _moved(
@@ -194,16 +195,22 @@ def _location(response: Response) -> str:
         return found
 
 
+def _nobodys(greeting: Greeting, handled: Handled, policy: Policy) -> bool:
+    """A form of an unmodified app, for somebody who has shown nothing that says who it is.
+
+    A GET may sign in (a link from a mail); its page is not shown to whoever comes back later.
+    """
+    alone = policy.convert and greeting.is_nobody and handled.rendered and not handled.shown
+    return alone and not unreadable(handled.response.all(b"set-cookie"))
+
+
 def _guarded(
-    greeting: Greeting, response: Response, handled: Handled, cookies: tuple[SetCookie, ...]
+    response: Response, handled: Handled, cookies: tuple[SetCookie, ...], *, nobody: bool = False
 ) -> Response:
     """No cache may keep a page with a token, a message or a new cookie (security rule 20)."""
     if _redirects(response) or not (handled.rendered or handled.shown or cookies):
         return response
     form = handled.rendered or not handled.shown
-    nobody = greeting.is_nobody and handled.rendered and not handled.shown
-    # A GET may sign in (a link from a mail); its page is not shown to whoever comes back later.
-    nobody = nobody and not unreadable(response.all(b"set-cookie"))
     return replace(response, headers=personal(response.headers, form=form, nobody=nobody))
 
 

@@ -87,13 +87,13 @@ def test_a_weak_secret_is_refused_in_production(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_another_database_is_said() -> None:
-    """PostgreSQL is no half-way: an error, not a surprise."""
+    """Oracle is no half-way: an error, not a surprise."""
     from django.db import connections
 
     from seeother.django.checks import check_database
 
     class Other:
-        vendor = "postgresql"
+        vendor = "oracle"
 
     kept = connections["default"]
     try:

@@ -1,5 +1,6 @@
 """The Django adapter: the contracts of every store and of every adapter, joined and separate."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,38 @@ class TestStore(StoreContract):
     def teardown_method(self) -> None:
         """Django closes its connections by itself; here it has to be asked."""
         connections.close_all()
+
+
+class OnConnection(DjangoStore):
+    """The store on a connection of the test's own, whatever database the project has."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        super().__init__("default")
+        self._own = raw
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The driver's connection."""
+        return self._own
+
+
+@pytest.mark.parametrize("notes", [True, False], ids=["message", "row"])
+@pytest.mark.parametrize(
+    ("journal", "before", "for_notes"),
+    [("wal", 2, 1), ("wal", 3, 1), ("wal", 0, 0), ("delete", 2, 2)],
+)
+def test_only_messages_are_not_waited_for(
+    tmp_path: Path, journal: str, before: int, for_notes: int, notes: bool
+) -> None:
+    """What only concerns messages is not synced in WAL mode; the connection is as it was then."""
+    raw = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    raw.execute(f"PRAGMA journal_mode={journal}")
+    raw.execute(f"PRAGMA synchronous={before}")
+    with OnConnection(raw).writing(notes=notes) as work:
+        assert work is not None
+        assert raw.execute("PRAGMA synchronous").fetchone() == (for_notes if notes else before,)
+    assert raw.execute("PRAGMA synchronous").fetchone() == (before,)
+    raw.close()
 
 
 class Server:

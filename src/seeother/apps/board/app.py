@@ -32,7 +32,7 @@ from ...core.values import Response as Answer
 from ...starlette import once, visit_of
 from ...visit import Visit
 from . import messages, text
-from .database import open_engine, store_url
+from .database import open_engine, reader, store_url
 from .history import STEPS, Step
 
 HERE: Final = Path(__file__).parent
@@ -62,7 +62,7 @@ class Board:
     """The routes, on one engine; `tour` is where a tour stands beside the board."""
 
     def __init__(self, engine: Engine, tour: str | None = None) -> None:
-        self.engine, self.tour = engine, tour
+        self.engine, self.reader, self.tour = engine, reader(engine), tour
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(),
@@ -86,14 +86,14 @@ class Board:
     def index(self, request: Request) -> Response:
         """The composer and the newest messages, or older ones."""
         visit, before = visit_of(request), _number(request.query_params.get("before"))
-        with self.engine.connect() as connection:
+        with self.reader.connect() as connection:
             page = messages.newest(connection, before=before, limit=PAGE)
         return self.render(visit, page, before, request.scope.get(STEPS, ()))
 
     def permalink(self, request: Request) -> Response:
         """One message."""
         number = _number(request.path_params["id"])
-        with self.engine.connect() as connection:
+        with self.reader.connect() as connection:
             found = messages.one(connection, number) if number is not None else None
         if found is None:
             raise HTTPException(404)

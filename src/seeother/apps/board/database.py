@@ -29,6 +29,7 @@ from . import messages
 
 SCHEMES: Final = ("postgres", "postgresql")
 FOLDER: Final = Path("var")
+KEY: Final = "board key"  # under which the ledger's notes on itself name the last node's key
 
 
 def is_postgresql(db: str | Path) -> bool:
@@ -86,7 +87,10 @@ def _tuned(connection: sqlite3.Connection, _record: object) -> None:
 def _on_postgresql(url: str) -> Engine:
     from ...stores import pg_connect  # noqa: PLC0415 - psycopg is an extra
 
-    address, connections = pg_connect.read_url(url)
+    try:
+        address, connections = pg_connect.read_url(url)
+    except ValueError as error:
+        raise StoreDown(f"the URL of --db cannot be read: {error}") from error
 
     def connected() -> Any:
         raw = pg_connect.connect(address)
@@ -102,8 +106,12 @@ def _on_postgresql(url: str) -> Engine:
     try:
         _create(engine)
     except DBAPIError as error:
+        engine.dispose()
         said = " ".join(str(error.orig).split())
         raise StoreDown(f"the database of --db cannot be used: {said}") from error
+    except StoreDown:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -119,6 +127,33 @@ def _looked_at(raw: Any, record: Any, _proxy: object) -> None:
     if not is_alive(raw, record.info.get("since", time.monotonic())):
         raise DisconnectionError
     raw.rollback()  # where it had to ask, the driver has said BEGIN; else this says nothing
+
+
+def reader(engine: Engine) -> Engine:
+    """The same connections, for pages: each is one question, and over a network BEGIN and ROLLBACK
+    around it would be two round trips more.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def is_own_key(db: str, tag: str) -> bool:
+    """Was it this key that the node before this one started with? It is this one from now on.
+
+    `tag` is the public name of the key, which every cookie shows. Nodes with different keys refuse
+    each other's forms, and no single one of them can see that.
+    """
+    from ...stores import pg_connect, pg_schema  # noqa: PLC0415 - psycopg is an extra
+    from ...stores.pg_wire import Wire  # noqa: PLC0415
+
+    with pg_connect.translated(), pg_connect.connect(pg_connect.read_url(db)[0]) as raw:
+        before = pg_connect.meta(raw, KEY)
+        if before != tag:
+            wire = Wire(raw)
+            wire.say(pg_schema.WRITE_META, KEY, tag)
+            wire.flush()
+    return before in (None, tag)
 
 
 def _create(engine: Engine) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...asgi import SeeOther
+from ...log import EVENTS
 from ...setup import key_file
 from .. import server
 from .app import create_board
-from .database import default_key, folder_of, is_postgresql
+from .database import default_key, folder_of, is_own_key, is_postgresql
 
 ENVIRONMENT: Final = "SEEOTHER_BOARD"
 
@@ -68,6 +69,10 @@ def build(config: Config) -> SeeOther:
         debug=False,
     )
     app.store.prepare()  # type: ignore[attr-defined]  # either store has it
+    if config.shared and not is_own_key(config.db, app.policy.ring.tags[0]):
+        EVENTS.warning(
+            "key: %s is not the key of the node that started before this one", config.key
+        )
     return app
 
 

@@ -90,3 +90,16 @@ class AloneUnclaimedPromises(AlonePromises):
             answer = browser.post(sent, "/old")
             assert (answer.status, tokens(answer)) == (200, [])
         assert self.effects.all() == ["message=a"] * 2
+
+    def test_the_first_page_of_a_visit_does_not_vary_by_cookie(self) -> None:
+        """Asked for without a cookie it brings the first one; Back must not ask for it anew.
+
+        Where the app sets a cookie that no script may read, somebody may have signed in.
+        """
+        varies = (b"vary", b"Accept, Cookie")
+        browser = self.visit(lambda _call: page(FORM, headers=(varies,)))
+        assert browser.get().header("vary") == "Accept"
+        assert browser.get().header("vary") == "Accept, Cookie"
+        session = (b"set-cookie", b"session=1; HttpOnly")
+        signed_in = self.visit(lambda _call: page(FORM, headers=(varies, session)))
+        assert signed_in.get().header("vary") == "Accept, Cookie"
