@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from seeother.apps.board import messages
-from seeother.apps.board.app import PAGE, Board, _number, _shown, open_engine
+from seeother.apps.board.app import PAGE, Board, _number, _shown
+from seeother.apps.board.database import open_engine
 from seeother.apps.board.serve import Config, bind
 
 

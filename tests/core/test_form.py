@@ -295,7 +295,7 @@ def test_a_boundary_inside_a_part_is_no_browsers(data: bytes) -> None:
 
     So the same items under another boundary have another fingerprint.
     """
-    items = [upload(b"a", b"f.txt", b"1", "image/--b"), Field(b"a", data)]
+    items: list[Item] = [upload(b"a", b"f.txt", b"1", "image/--b"), Field(b"a", data)]
     for part_of in (items[:1], items[1:]):
         assert not read_form(MULTIPART, as_browser([*part_of])).canonical
         other = read_form("multipart/form-data; boundary=c", as_browser([*part_of], b"c"))

@@ -6,14 +6,14 @@
     SELECT count(*) FROM claimed
 
 A statement is atomic, so all of it happens or nothing (data-modifying WITH,
-https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING). Of two at the same
-time the second waits in the ledger's own key until the first has committed, inserts nothing, and so
-its effect selects from nothing.
+https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING). Of two at once
+the second waits in the ledger's own key until the first has committed, inserts nothing, and so its
+effect selects from nothing.
 
 The price is that the view cannot look at what its effect returns: it says what is to happen, as
 statements that take their rows `FROM claimed`, and answers before that happens. It may run twice at
-the same time, without any effect; only one statement counts. What one statement cannot hold (changes
-of the session, a draft, a submission that was rejected before) takes the ordinary transaction.
+once, without any effect; only one statement counts. What one statement cannot hold (changes of the
+session, a draft, a submission that was rejected before) takes the ordinary transaction.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class Once:
             cursor = psycopg.ClientCursor(raw)
             for number, (sql, params) in enumerate(self._statement.effects, 1):
                 parts.append(f"effect{number} AS ({cursor.mogrify(sql.encode(), params)})")
-            ((count,),) = Wire(raw).ask(f"WITH {', '.join(parts)} SELECT count(*) FROM {NAME}")[0]
+            whole = f"WITH {', '.join(parts)} SELECT count(*) FROM {NAME}"  # noqa: S608 - spelled
+            ((count,),) = Wire(raw).ask(whole)[0]
         return bool(count)
 
     def _in_steps(self, op: ops.Settle) -> ops.Done | ops.Fenced:

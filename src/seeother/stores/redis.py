@@ -71,6 +71,8 @@ class RedisStore(WorkStore):
     the limits and `perform` are used here.
     """
 
+    single_writer: Final = False
+
     def __init__(
         self, url: str, prefix: str = PREFIX, *, clock: Clock | None = None, **limits: Any
     ) -> None:
