@@ -337,6 +337,31 @@ def test_damage_never_surprises(junk: bytes | str) -> None:
             continue
 
 
+def test_the_first_bodies_may_come_together() -> None:
+    """Eight threads read the first multipart bodies of a process: the library is whole for all.
+
+    The name `multipart` may lead to a shim that shows a module before it has been executed.
+    """
+    code = """
+import sys, threading
+from seeother.core.form import read_form
+body = b'--b\\r\\nContent-Disposition: form-data; name="a"\\r\\n\\r\\n1\\r\\n--b--\\r\\n'
+gate, read = threading.Barrier(8), []
+def go():
+    gate.wait()
+    read.append(read_form("multipart/form-data; boundary=b", body))
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=go) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(read))
+"""
+    for _ in range(3):
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert run.stdout == "8\n", run.stderr
+
+
 def test_the_multipart_library_waits_for_the_first_body() -> None:
     """Importing the module and reading an urlencoded form do not load the library."""
     code = (

@@ -146,7 +146,7 @@ def _segments(
     body: bytes, boundary: bytes, max_parts: int, max_header: int
 ) -> Iterator[tuple[_Head, bytes]]:
     # Imported here: most processes that import seeother never see a multipart body.
-    library = import_module("multipart")
+    library = import_module("seeother.core.push").LIBRARY
     parser = library.PushMultipartParser(
         boundary,
         len(body),
