@@ -131,7 +131,7 @@ def test_a_ledger_in_memory_cannot_be_seen(tmp_path: Path) -> None:
     app = new_app(tmp_path, SEEOTHER_STORE="memory://")
     SeeOther(app)
     found = run(app, "ledger", "stats")
-    assert (found.exit_code, "only a store on SQLite" in found.output) == (2, True)
+    assert (found.exit_code, "lives in one process" in found.output) == (2, True)
 
 
 def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
 SCALE: Final = float(os.environ.get("SCALE", "1"))
-SUBMISSIONS: Final = max(8, int(40 * SCALE))
+SUBMISSIONS: Final = max(8, int(24 * SCALE))
 COPIES: Final = 6
 THREADS: Final = 24
 POSTED: Final = "Your message was posted."
@@ -222,7 +222,7 @@ def test_the_database_restarts_in_the_middle(site: Site) -> None:
     """Kill -9 of PostgreSQL while people post: 503 with the text and the SAME token, which is
     accepted once it is back. No node was restarted, nothing is lost, nothing is there twice.
     """
-    names = [f"outage {n}" for n in range(max(12, int(24 * SCALE)))]
+    names = [f"outage {n}" for n in range(max(12, int(12 * SCALE)))]
     workers = [node.workers() for node in site.nodes]
     refused: list[str] = []
     moment = threading.Event()

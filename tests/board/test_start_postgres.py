@@ -94,17 +94,6 @@ def test_only_the_first_start_makes_tables(tmp_path: Path, postgres: "Postgres")
     assert messages(url, "kept") == 1
 
 
-def test_the_key_stands_below_var_and_others_need_it(tmp_path: Path, postgres: "Postgres") -> None:
-    """Without `--secret-file` the first start makes var/board.key (0600) and says that a further
-    node needs a copy of it (which it accepts: test_nodes.py).
-    """
-    with _plain(tmp_path, "board", "--db", postgres.fresh()) as board:
-        key = tmp_path / "var" / "board.key"
-        assert stat.S_IMODE(key.stat().st_mode) == 0o600
-        said = board.log.read_text()
-    assert "var/board.key" in said and "--secret-file" in said and "Traceback" not in said
-
-
 def test_a_node_with_another_key_says_so(
     tmp_path: Path, postgres: "Postgres", caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,20 +108,22 @@ def test_a_node_with_another_key_says_so(
             assert ("is not the key" in caplog.text) is warned
 
 
-def test_the_demo_has_its_board_there(tmp_path: Path, postgres: "Postgres") -> None:
-    """`seeother demo --db postgresql://...`: the board's messages are in the database, the tour is
-    served beside it and keeps its own files below var/.
+def test_the_first_start_of_all(tmp_path: Path, postgres: "Postgres") -> None:
+    """`seeother demo --db postgresql://...` in an empty folder: the board's messages are in the
+    database, the tour beside it keeps its own files below var/.
+
+    Without `--secret-file` it makes var/board.key (0600) and says that a further node needs a copy
+    of it, which such a node accepts (test_nodes.py).
     """
     url = postgres.fresh()
-    with _plain(tmp_path, "demo", "--db", url) as demo:
+    command = [sys.executable, "-m", "seeother", "demo", "--db", url, "--port"]
+    with Server(tmp_path, command) as demo:
+        key = tmp_path / "var" / "board.key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert post(demo.port, {"message": "hello"}).status == 303
         assert ask(demo.port, "GET", "/tour/").status == 200
         assert messages(url, "hello") == 1
         assert (tmp_path / "var" / "tour").is_dir()
         assert demo.stop() in (0, -signal.SIGTERM)
-    assert "Traceback" not in demo.log.read_text()
-
-
-def _plain(folder: Path, *words: str) -> Server:
-    """A command as somebody types it, in a folder of his own."""
-    return Server(folder, [sys.executable, "-m", "seeother", *words, "--port"])
+    said = demo.log.read_text()
+    assert "var/board.key" in said and "--secret-file" in said and "Traceback" not in said

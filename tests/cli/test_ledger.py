@@ -183,7 +183,7 @@ def test_a_busy_database_is_waited_for(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("memory://", "only a store on SQLite can be looked at"),
+        ("memory://", "lives in one process and cannot be looked at"),
         ("sqlite:///{}/missing.db", "there is no ledger at"),
         ("sqlite:///{}", "there is no ledger at"),
         ("sqlite:///{}/app.db", "there is no ledger at"),
@@ -191,7 +191,8 @@ def test_a_busy_database_is_waited_for(shop: Shop) -> None:
         ("sqlite:///{}/newer.db", "the ledger has schema 7, this seeother needs 1"),
         ("sqlite:///{}/" + "x" * 300, "cannot look at"),
         ("sqlite://", "names no file"),
-        ("redis://", "no store for"),
+        ("mysql://db/app", "no store for"),
+        ("redis://", "is no store"),
     ],
 )
 def test_what_is_no_ledger_is_one_sentence(

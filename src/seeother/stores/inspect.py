@@ -121,7 +121,7 @@ def look_at(url: str) -> SQLiteStore:
     if other is not None:
         return cast("SQLiteStore", other.entered(store))
     if not isinstance(store, SQLiteStore):
-        raise PolicyError(f"{url}: only a store on SQLite can be looked at from outside")
+        raise PolicyError(f"{url} lives in one process and cannot be looked at from outside")
     if not _is_ledger(store):
         raise StoreDown(f"there is no ledger at {store.path}; name it with --store")
     store.retention, store.idle, store.lifetime = 0.0, math.inf, math.inf

@@ -128,6 +128,8 @@ def is_alive(raw: psycopg.Connection[Any], since: float) -> bool:
         return True
     try:
         raw.execute("")
+        if not raw.autocommit:
+            raw.rollback()  # the driver has said BEGIN before it
     except psycopg.Error:
         return False
     return True
@@ -148,7 +150,10 @@ def read_url(url: str) -> tuple[str, int]:
     >>> read_url("postgresql+psycopg://me@db/app?connections=4&sslmode=require")
     ('postgresql://me@db/app?sslmode=require', 4)
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise PolicyError(f"this is no URL of PostgreSQL: {error}") from error
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     said = options.pop("connections", str(MOST))
     query = urlencode(options, quote_via=quote)  # libpq knows no "+" for a space
