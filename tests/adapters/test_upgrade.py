@@ -26,6 +26,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from seeother.core import legacy
 from seeother.flask import SeeOther, SeeOtherSessionInterface
 from seeother.starlette import SessionMiddleware, visit_of
 from tests.adapters.flask_site import together
@@ -311,6 +312,13 @@ def test_many_at_once_are_one_session(change: Change, method: str) -> None:
     assert heads(change.database) == 2  # the session, and that the cookie was used
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is at it in these tests, so there is nobody to wait two seconds for."""
+    monkeypatch.setattr(legacy, "BETWEEN", 0.1)
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("first", [False, True], ids=["later", "at once"])
 def test_a_sign_out_stays_one(change: Change, first: bool, method: str) -> None:
@@ -324,6 +332,7 @@ def test_a_sign_out_stays_one(change: Change, first: bool, method: str) -> None:
             assert site.ask("/", {"session": spelling}, way).seen == {}
 
 
+@pytest.mark.usefixtures("soon")
 def test_after_a_rotation_it_opens_nothing(change: Change) -> None:
     """Who has signed in anew goes on under a new id; the old cookie is a stranger's."""
     site, cookies = change.after, change.before.old()
@@ -370,6 +379,7 @@ def test_what_is_too_old_is_no_session(change: Change) -> None:
     assert heads(change.database) == 0
 
 
+@pytest.mark.usefixtures("soon")
 def test_secrets_are_rotated(change: Change, tmp_path: Path) -> None:
     """A cookie under the secret of before opens, is upgraded once, and ends for good."""
     cookies = change.before.old()
@@ -385,6 +395,7 @@ def test_secrets_are_rotated(change: Change, tmp_path: Path) -> None:
         site.close()
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_websocket_reads_the_old_values(tmp_path: Path) -> None:
     """A handshake of our own page does; after the sign-out it finds nothing."""
     before, site = starlettes(True, tmp_path), starlettes(False, tmp_path)

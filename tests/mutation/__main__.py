@@ -30,6 +30,7 @@ TARGETS: Final = (
             "tests/core/test_flow_page.py",
         ),
     ),
+    Target(f"{CORE}.fetching", ("tests/core/test_flow_page.py", "tests/core/test_flows.py")),
     Target(
         f"{CORE}.ledger",
         (
@@ -117,7 +118,9 @@ def faults(report: Report, known: dict[tuple[str, str], str]) -> list[str]:
 def main() -> int:
     """Parse, try, sum up."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="module", help="flows, ledger, token, target")
+    parser.add_argument(
+        "modules", nargs="*", metavar="module", help="flows, fetching, ledger, token, target"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     names = {f"{CORE}.{name}" for name in given.modules}
