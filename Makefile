@@ -70,7 +70,7 @@ mutants: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
 soak: $(VENV)/.stamp-dev
-	SCALE=10 $(BIN)/python -m pytest -s tests/crash/test_cycles.py tests/stores/test_trials.py tests/stores/test_flood.py
+	SCALE=15 $(BIN)/python -m pytest -s tests/crash/test_cycles.py tests/stores/test_trials.py tests/stores/test_flood.py
 	SCALE=50 $(BIN)/python -m pytest -s tests/core/test_target.py -k hostile_strings
 	SCALE=50 $(BIN)/python -m pytest -s tests/corpora/test_fuzz.py
 	$(BIN)/python -m tests.sim --n 100000

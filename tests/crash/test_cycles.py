@@ -18,7 +18,7 @@ import pytest
 
 from tests.presence import missing
 
-CYCLES: Final = {"joined": 180, "fenced": 180, "separate": 150, "bare": 10}
+CYCLES: Final = {"joined": 120, "fenced": 120, "separate": 100, "bare": 10}
 ON_SERVER: Final = {"joined": 6, "separate": 4}  # PostgreSQL, killed as well in half of them
 SCALE: Final = float(environ.get("SCALE", "1"))
 SEED: Final = environ.get("SEED", "1")

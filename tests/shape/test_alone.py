@@ -25,6 +25,7 @@ BOARD: Final = (*STARLETTE, *SQLALCHEMY, "jinja2", "markupsafe", "markdown_it", 
 # The longest prefix counts. What is not here needs nothing at all.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "seeother.commands": ("click",),
+    "seeother.core.push": ("multipart",),
     "seeother.operate": ("click",),
     "seeother.effect": SQLALCHEMY,
     "seeother.sqlalchemy": SQLALCHEMY,

@@ -12,13 +12,13 @@ from tests.sim.runner import SCENARIOS, run
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = {
-    "joined": 20_000,
-    "fenced": 20_000,
-    "separate": 20_000,
-    "flash": 5_000,
-    "session": 10_000,
+    "joined": 10_000,
+    "fenced": 10_000,
+    "separate": 10_000,
+    "flash": 3_000,
+    "session": 5_000,
 }
-ON_SQLITE = 150
+ON_SQLITE = 80
 ENOUGH = 5000
 
 
