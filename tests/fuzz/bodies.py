@@ -22,7 +22,7 @@ from starlette.formparsers import FormParser
 from starlette.formparsers import MultiPartParser as StarletteParser
 from werkzeug.formparser import FormDataParser
 
-from seeother.core.form import Field, Parsed, Upload, read_form
+from seeother.core.form import Field, Item, Parsed, Upload, read_form
 from seeother.errors import BadForm, TooLarge, UnsupportedForm
 
 from .tally import Tally
@@ -77,9 +77,10 @@ def _judged(kind: str, body: bytes, parsed: Parsed) -> tuple[str, str]:
     if not parsed.canonical:
         return "read, not canonical", ""
     own = _own(parsed)
-    files = [item for item in parsed.items if isinstance(item, Upload)]
-    if any(b"\\" in (file.name[-1:], file.filename[-1:]) for file in files):
-        # Werkzeug takes the quote behind it for a part of the name, Django drops the file.
+    last = [name[-1:] for item in parsed.items for name in _names(item)]
+    if b"\\" in last:
+        # Werkzeug takes the quote behind it for a part of the name, Django drops the file. What
+        # they read is still the same wherever we read the same.
         return "canonical, a backslash at a name's end", ""
     if any("\ufffd" in text for pair in own for text in pair):
         # Each framework has a way of its own to spell what is not UTF-8; here it stays bytes.
@@ -109,6 +110,10 @@ def _named(pairs: Pairs) -> Pairs:
     """Names as all spell them, for some trim or unescape one; without a name there is no field."""
     plain = [((name or "").replace("\\", "").strip(), value) for name, value in pairs]
     return [pair for pair in plain if pair[0]]
+
+
+def _names(item: Item) -> tuple[bytes, ...]:
+    return (item.name, item.filename) if isinstance(item, Upload) else (item.name,)
 
 
 def _text(raw: bytes) -> str:
