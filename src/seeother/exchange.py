@@ -70,9 +70,8 @@ class Exchange:
             word = await self._run()
         except (ClientGone, Silent):
             return
-        except asyncio.CancelledError:
-            if self._app is not None:
-                self._app.cancel()
+        except (Exception, asyncio.CancelledError):
+            await self._abandoned()
             raise
         finally:
             self._released.set()
@@ -81,6 +80,16 @@ class Exchange:
         route = getattr(self._seen.get("route"), "path", "")  # as Starlette and FastAPI say it
         status, landing = self._out.status, self._out.landing
         request_line(self._request, status, landing, word=word, seconds=seconds, route=route)
+
+    async def _abandoned(self) -> None:
+        """Nothing will come of this request: end the app as a server would, and see it end.
+
+        Only this exchange holds its task; left alone it could be thrown away half-way.
+        """
+        self._released.set()
+        if self._app is not None and not self._app.done():
+            self._app.cancel()
+            await asyncio.wait((self._app,))
 
     async def _run(self) -> str:
         policy, greeting = self._policy, self._greeting

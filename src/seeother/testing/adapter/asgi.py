@@ -16,6 +16,7 @@ App = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[Non
 T = TypeVar("T")
 
 WAIT: Final = 30.0  # longer than anything here takes: only a deadlock takes longer
+GRACE: Final = 5.0  # what a request may still do after its client has closed
 PIECES: Final = 4
 ASGI: Final = {"version": "3.0", "spec_version": "2.5"}
 
@@ -57,11 +58,21 @@ class ASGIClient:
         """Shut down: lifespan, loop, thread."""
         try:
             self._wait(self._lifespan.stop())
+            self._wait(self._ended())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(WAIT)
             self._loop.close()
         assert not self._complaints, self._complaints
+
+    @staticmethod
+    async def _ended() -> None:
+        """Let whatever still runs come to its end, as servers do; what does not, is cancelled."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        _, late = await asyncio.wait(left, timeout=GRACE) if left else (set(), set())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self.run(work).result(WAIT)
