@@ -202,12 +202,17 @@ class Driver:
         handle: Callable[[Handle], Awaitable[Handled]] | None = None,
         within: Callable[[Handle], Handled] | None = None,
         writes: Spawn | None = None,
+        *,
+        aside: bool = False,
     ) -> T:
         """Drive a flow on the event loop.
 
         `handle` runs the view on the loop; `within` runs it on the writer thread, inside the open
-        transaction (joined). `writes` does what is the writer thread's otherwise: a database that
-        is only spoken to from the loop has a way of its own to run what does not await.
+        transaction (joined), or with `aside` on a view's thread together with all that comes after
+        it (fenced): a view that has written holds the lock that the next claims wait for, so its
+        end must not stand in line behind them. `writes` does what is the writer thread's otherwise:
+        a database that is only spoken to from the loop has a way of its own to run what does not
+        await.
         """
         self._here()
         held = Conversation(self, perform)
@@ -224,17 +229,16 @@ class Driver:
                     talk.answer(await self._apause(op, perform))
                 elif isinstance(op, Handle) and handle is not None:
                     await _handled(talk, op, handle)
+                elif isinstance(op, Handle) and aside:
+                    await self._views.run(partial(advance, talk, answer, Lane.LOOP, stop=Pause))
                 elif isinstance(op, Claim) and not held.enter(op):
                     talk.answer(InFlight())
                 else:
-                    await self._segment(talk, answer, writes, joined=within is not None)
+                    joined = within is not None and not aside
+                    await self._segment(talk, answer, writes, joined=joined)
             return talk.value
         finally:
             held.leave()
-
-    async def aview(self, view: Callable[[], T]) -> T:
-        """Run a sync view on a thread of our own (fenced), never on the writer thread."""
-        return await self._views.run(view)
 
     async def aread(self, ask: Callable[[], T]) -> T:
         """Ask the store one thing, on a reader thread."""

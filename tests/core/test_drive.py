@@ -393,12 +393,38 @@ def test_joined_is_one_job_on_one_thread() -> None:
     assert len(threads) == 1
 
 
-def test_a_view_aside_runs_on_a_thread_of_its_own() -> None:
-    """Fenced views block neither the loop nor the writer."""
+def test_a_fenced_view_ends_where_it_ran() -> None:
+    """A view that has written holds the lock that a claim waits for: it ends all the same.
+
+    The second claim has the one writer thread and waits for the first view's settle.
+    """
+    begun, settled = threading.Event(), threading.Event()
+    names: list[str] = []
+
+    def perform(op: Op[Any]) -> Any:
+        if isinstance(op, Claim) and op.key == OTHER:
+            begun.set()
+            assert settled.wait(30), "the settle stands behind the claim that waits for it"
+        if isinstance(op, Settle):
+            names.append(threading.current_thread().name)
+            settled.set()
+        return granting(op)
+
+    def view(_op: Handle) -> Handled:
+        assert begun.wait(30)
+        names.append(threading.current_thread().name)
+        return HANDLED
+
+    async def both() -> None:
+        first = driver.arun(asking(claim(KEY), Handle(), SETTLE), perform, within=view, aside=True)
+        await asyncio.gather(first, driver.arun(asking(claim(OTHER)), perform))
+
     driver = Driver()
-    name = asyncio.run(driver.aview(lambda: threading.current_thread().name))
+    asyncio.run(both())
     driver.shut()
-    assert name.startswith("seeother-view")
+    viewed, ended = names
+    assert viewed == ended
+    assert viewed.startswith("seeother-view")
 
 
 def test_writers_take_turns() -> None:

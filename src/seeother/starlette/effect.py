@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.requests import HTTPConnection
@@ -76,13 +75,6 @@ async def _on_threads(effect: Effect, driver: Driver) -> Answer:
     def view(op: Handle) -> Handled:  # on another thread, and it knows what the endpoint knows
         return context.run(effect.view, op)
 
-    async def aside(op: Handle) -> Handled:
-        return await driver.aview(partial(view, op))
-
-    joined = effect.mode == "joined"
     return await driver.arun(
-        effect.flow(),
-        effect.perform,
-        handle=None if joined else aside,
-        within=view if joined else None,
+        effect.flow(), effect.perform, within=view, aside=effect.mode == "fenced"
     )
