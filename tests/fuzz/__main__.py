@@ -1,4 +1,7 @@
-"""Run it: `python -m tests.fuzz --n 1000000 targets tokens bodies`."""
+"""Run it: `python -m tests.fuzz --n 10000000 targets tokens bodies=1000000`.
+
+A number behind a kind is that kind's own.
+"""
 
 from __future__ import annotations
 
@@ -37,28 +40,40 @@ def run(kind: str, number: int, seed: int, processes: int) -> Tally:
         return reduce(add, (part.result() for part in parts), Tally())
 
 
+def _wanted(said: str) -> tuple[str, int]:
+    """A kind, and how many of it; 0 for what `--n` says.
+
+    >>> _wanted("tokens"), _wanted("bodies=1000")
+    (('tokens', 0), ('bodies', 1000))
+    """
+    kind, _, number = said.partition("=")
+    if kind not in KINDS:
+        raise argparse.ArgumentTypeError(f"{kind} is none of {', '.join(KINDS)}")
+    return kind, int(number or 0)
+
+
 def main() -> int:
     """Run the kinds that were asked for; 1 where something wrong was accepted."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="default: all")
+    parser.add_argument("kinds", nargs="*", type=_wanted, help=f"of {', '.join(KINDS)}; all")
     parser.add_argument("--n", type=int, default=1_000_000, help="inputs of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", type=Path, help="write a report")
     given = parser.parse_args()
     found: dict[str, Tally] = {}
-    for kind in given.kinds or KINDS:
-        number = given.n
-        found[kind] = run(kind, number, given.seed, given.processes)
+    for kind, own in given.kinds or [(kind, 0) for kind in KINDS]:
+        found[kind] = run(kind, own or given.n, given.seed, given.processes)
         print(kind, dict(found[kind].counts), f"memory +{found[kind].grown >> 20} MB", flush=True)
         for wrong in found[kind].wrong:
             print("  WRONG", wrong)
     if given.write:
-        report(given.write, found, given.seed)
+        command = " ".join(["python -m tests.fuzz", *sys.argv[1:]])
+        report(given.write, found, given.seed, command.partition(" --write")[0])
     return 1 if any(tally.wrong for tally in found.values()) else 0
 
 
-def report(path: Path, found: Mapping[str, Tally], seed: int) -> None:
+def report(path: Path, found: Mapping[str, Tally], seed: int, command: str) -> None:
     """What was tried, and what became of it."""
     about = """Hostile input, made of what attacks are made of. What was accepted is judged by
         somebody else. Memory is the growth of a process's peak after its first 10,000 inputs."""
@@ -69,7 +84,7 @@ def report(path: Path, found: Mapping[str, Tally], seed: int) -> None:
         more = [("tried", total), ("wrong", tally.counts["wrong"])]
         parts += [f"## {WHAT[kind]}", Table(("what became of it", "number"), [*rows, *more])]
         parts.append(f"Memory: +{tally.grown / (1 << 20):.1f} MB.")
-    write(path, "Hostile input", {"command": "`python -m tests.fuzz`", "seed": seed}, parts)
+    write(path, "Hostile input", {"command": f"`{command}`", "seed": seed}, parts)
 
 
 if __name__ == "__main__":
