@@ -56,9 +56,9 @@ sim: $(VENV)/.stamp-dev
 sim-mutants: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tests.sim --mutants --n 5000
 
-# The tests of the spine, without browsers and servers; the rest of the suite adds nothing to it.
-SPINE  := tests/core tests/stores $(addprefix tests/adapters/test_,asgi.py wsgi.py exchange.py once_inside.py) \
-          $(addprefix tests/cli/test_,doctor.py ledger.py)
+# The tests of the spine, without browsers, servers of HTTP and the command line; the rest of the suite
+# adds nothing to it.
+SPINE  := tests/core tests/stores $(addprefix tests/adapters/test_,asgi.py wsgi.py exchange.py once_inside.py)
 
 coverage: $(VENV)/.stamp-dev
 	@$(BIN)/python -m coverage erase

@@ -17,6 +17,7 @@ from .core.body import Body
 from .core.cookie import SetCookie
 from .core.mark import strip
 from .core.values import Request, Response
+from .errors import BadForm
 from .visit import Visit
 
 Scope = MutableMapping[str, Any]
@@ -53,6 +54,8 @@ class Incoming:
         and what `Body` raises.
         """
         chunked = request.header(b"transfer-encoding") is not None
+        if ends_twice(request):
+            raise BadForm("a length and chunks say two ends (RFC 9112 section 6.1)")
         body = Body(request, most, framed=chunked or not version.startswith("1"))
         more = True
         try:
@@ -109,10 +112,30 @@ class Incoming:
             self._pending.cancel()
 
 
+def inside(scope: Scope, visit: Visit, outer: object) -> Scope:
+    """The scope as the app sees it: the visit in it, the mark out of it.
+
+    Files that the server copies by itself could not be planted in between, so that extension is
+    not passed on.
+    """
+    offered = dict(scope.get("extensions") or {})
+    offered.pop("http.response.zerocopysend", None)
+    return {
+        **scope,
+        "extensions": offered,
+        "headers": seen(scope["headers"], visit),
+        "query_string": visit.greeting.request.query,
+        "seeother": visit,
+        "seeother.outer": outer,
+    }
+
+
 def seen(sent: Iterable[tuple[bytes, bytes]], visit: Visit) -> list[tuple[bytes, bytes]]:
     """The headers of a request as the app sees them (`core.asked`), with no mark in the Referer."""
-    changes = NOTHING if visit.off else asked(visit.greeting.request)
-    headers, policy = apply(changes, sent), visit.policy
+    request, policy = visit.greeting.request, visit.policy
+    headers = apply(NOTHING if visit.off else asked(request), sent)
+    if request.header(b"referer") is None:
+        return headers
     for number, (name, value) in enumerate(headers):
         if name == b"referer" and b"?" in value:
             url = strip(value.decode("latin-1"), policy.mark, policy.ring)
@@ -120,22 +143,35 @@ def seen(sent: Iterable[tuple[bytes, bytes]], visit: Visit) -> list[tuple[bytes,
     return headers
 
 
+def ends_twice(request: Request) -> bool:
+    """Has it a length and chunks? Whoever stands before the server may have read another end.
+
+    Such a request may be refused, and its connection has to be closed (RFC 9112 section 6.1): what
+    the server takes for the next request may have been a part of this one.
+    """
+    chunked = request.header(b"transfer-encoding") is not None
+    return chunked and request.header(b"content-length") is not None
+
+
 class Outgoing:
     """The `send` side; `status` and `landing` are those of the answer that was begun.
+
+    The connection ends with the answer to a request that ends twice (`ends_twice`).
 
     What an app says out of order goes out like that: the server judges it, as it would without us.
     """
 
-    def __init__(self, send: Send, *, bodiless: bool) -> None:
+    def __init__(self, send: Send, request: Request) -> None:
         self.send = send
+        self._closes = [(b"connection", b"close")] if ends_twice(request) else []
         self.status = 0
         self.landing: str | None = None
-        self._bodiless = bodiless
+        self._bodiless = request.method == "HEAD"
 
     @staticmethod
     def head_of(message: Message) -> Response:
         """Status and headers of an `http.response.start`."""
-        headers = tuple((bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ()))
+        headers = tuple([(bytes(k).lower(), bytes(v)) for k, v in message.get("headers", ())])
         return Response(message["status"], headers)
 
     async def start(
@@ -145,7 +181,7 @@ class Outgoing:
         self.status, self.landing = head.status, head.header(b"location")
         added = [(b"set-cookie", cookie.header()) for cookie in cookies]
         start: Message = {"type": "http.response.start", "status": head.status}
-        start["headers"] = [*head.headers, *added]
+        start["headers"] = [*head.headers, *added, *self._closes]
         if trailers:
             start["trailers"] = True
         await self.send(start)

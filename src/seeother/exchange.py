@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send, Silent, seen
+from .channel import ClientGone, Incoming, Message, Outgoing, Receive, Scope, Send, Silent, inside
 from .core.body import is_form
 from .core.entry import Greeting, greet
 from .core.flows import Answer
@@ -45,7 +45,7 @@ class Exchange:
         except Refused as error:
             self._greeting = error
         self._in = Incoming(receive)
-        self._out = Outgoing(send, bodiless=scope["method"] == "HEAD")
+        self._out = Outgoing(send, request)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._released = asyncio.Event()
         self._hints: list[Message] = []
@@ -53,7 +53,7 @@ class Exchange:
         self._seen: Scope = {}
         self._hold: Hold
         self._visit: Visit
-        self._own = self._trailers = self._answered = False
+        self._own = self._begun = self._trailers = self._answered = False
 
     @property
     def must_end(self) -> bool:
@@ -151,7 +151,7 @@ class Exchange:
         visit = self._visit
         visit.begin(op.opened, op.taken)
         visit.grant = op.grant
-        self._seen = self._outer.inner(self._inner(visit), visit)
+        self._seen = self._outer.inner(inside(self._scope, visit, self._outer), visit)
         self._app = asyncio.ensure_future(self._outer.app(self._seen, self._hear, self._say))
         self._app.add_done_callback(self._go_on)
         if op.taken:
@@ -164,23 +164,6 @@ class Exchange:
         if op.taken and await self._in.gone():  # shown to nobody: its messages must wait
             return replace(handled, shown=False)
         return handled
-
-    def _inner(self, visit: Visit) -> Scope:
-        """The scope as the app sees it: the visit in it, the mark out of it.
-
-        Files that the server copies by itself could not be planted in between, so that extension
-        is not passed on.
-        """
-        offered = dict(self._scope.get("extensions") or {})
-        offered.pop("http.response.zerocopysend", None)
-        return {
-            **self._scope,
-            "extensions": offered,
-            "headers": seen(self._scope["headers"], visit),
-            "query_string": visit.greeting.request.query,
-            "seeother": visit,
-            "seeother.outer": self._outer,
-        }
 
     async def _hear(self) -> Message:
         """`receive` for the app; a submission hears of a disconnect after its answer only.
@@ -209,8 +192,12 @@ class Exchange:
             self._in.over = last and not self._trailers
 
     async def _say_body(self, body: bytes, *, last: bool) -> None:
-        """A piece of the body: held back, or passed on behind its head."""
-        if self._ready.done():
+        """A piece of the body: held back, or passed on behind its head.
+
+        The last piece is held back also where the flow has enough already: whoever has said
+        everything need not wait for the flow.
+        """
+        if self._ready.done() and (self._begun or not last):
             await self._released.wait()
             if self._own:
                 await self._out.piece(self._hold.through(body, last=last), last=last)
@@ -247,7 +234,7 @@ class Exchange:
     async def _release(self, answer: Answer) -> None:
         """Send the head as the flow decided it, and everything that was held back."""
         visit, head, cookies = self._visit, answer.response, answer.cookies
-        own = answer.handled is not None
+        own, self._begun = answer.handled is not None, True
         head = visit.renewed(head if own else visit.complete(head))
         if not own:  # a replay, or a page that was kept
             await self._out.whole(head, cookies)

@@ -160,11 +160,10 @@ class Hold:
             return head
         if self._recoding is not None and self._recoding.as_is:
             return head
-        kept = tuple((k, v) for k, v in head.headers if k != b"content-length")
+        kept = [pair for pair in head.headers if pair[0] != b"content-length"]
         if self.complete:
-            size = sum(len(piece) for piece in self._held)
-            kept = (*kept, (b"content-length", str(size).encode()))
-        return Response(head.status, kept)
+            kept.append((b"content-length", b"%d" % sum(map(len, self._held))))
+        return Response(head.status, tuple(kept))
 
     def _look_at(self, head: Response) -> None:
         """A page may be planted, and decoded for that."""

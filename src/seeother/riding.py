@@ -34,11 +34,16 @@ def end_reads(session: Session) -> None:
 
 def has_written(session: Session) -> bool:
     """Has the open transaction of a session written anything?"""
-    driver: Any = session.connection().connection.driver_connection
-    if session.get_bind().dialect.name != "postgresql":
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "postgresql":
         return bool(getattr(driver, "in_transaction", False))
     from .stores.pg_driver import has_written as has  # noqa: PLC0415 - psycopg is an extra
 
+    if connection.dialect.is_async:
+        from .sqlalchemy_asyncio import raw_of  # noqa: PLC0415 - needs greenlet
+
+        driver = raw_of(connection)
     return isinstance(getattr(driver, "autocommit", None), bool) and has(driver)
 
 

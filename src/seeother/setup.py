@@ -26,20 +26,22 @@ from .drive import Driver, Perform
 from .errors import PolicyError
 from .log import EVENTS, clean, count, happened
 from .stores import Store, open_store
+from .stores.base import joins
+from .stores.ledgerstore import LedgerStore
 from .stores.sqlite import SQLiteStore, create_folder
-from .stores.workstore import WorkStore
 from .visit_start import Start
 
 DEFAULT_STORE: Final = "sqlite:///seeother.db"
 SECRET_BYTES: Final = 32
 MARGIN: Final = 600.0
 MOST_NAMES: Final = 256
+ASIDE: Final = frozenset({Reconcile.verb, Report.verb})
 
 
 def prepared(policy: Policy) -> tuple[Policy, Store]:
     """The policy with a secret, and its store; the store is not opened yet."""
     store = open_store(policy.store or DEFAULT_STORE)
-    if isinstance(store, WorkStore):
+    if isinstance(store, LedgerStore):
         store.retention = policy.max_age + MARGIN
         store.idle, store.lifetime = policy.session_idle, policy.session_lifetime
         store.max_rows_per_token, store.max_kept = policy.max_rows_per_token, policy.max_kept
@@ -66,6 +68,13 @@ class Middleware:
         self._given = Policy.of(settings)
         if self._given.mode == "hooked":
             raise PolicyError('mode "hooked" needs an adapter that knows the app\'s commits')
+        claims_inside = self._given.mode in ("joined", "fenced") and self._given.inject
+        if claims_inside and not joins(self._given.store or DEFAULT_STORE):
+            raise PolicyError(
+                f'mode "{self._given.mode}" needs a store in the app\'s own database, which no'
+                " Redis is: name that database in `store`, or leave the mode out (separate: at"
+                " most once, in doubt after a crash)"
+            )
 
     @cached_property
     def _prepared(self) -> tuple[Policy, Store]:
@@ -111,6 +120,8 @@ def performing(perform: Perform, policy: Policy) -> Perform:
     """A store's `perform` with the two questions that are not for stores."""
 
     def answer(op: Op[Any]) -> Any:
+        if op.verb not in ASIDE:
+            return perform(op)
         if isinstance(op, Reconcile):
             return policy.reconcile(op.key.id.hex())
         if isinstance(op, Report):

@@ -23,7 +23,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, ClassVar, Final, NoReturn, Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +31,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from .errors import PolicyError, StoreBusy, StoreDown, StoreError
 from .stores.connect import begin, outage
+from .stores.joined import ENDED
+from .stores.savepoints import Savepoints
+
+NOTHING: Final = "SELECT 1 WHERE 0"
 
 
 class Database(Protocol):
@@ -119,27 +123,35 @@ def _postgresql() -> Database:
     return PgDriver()
 
 
+def _asyncpg() -> Database:
+    from .sqlalchemy_asyncpg import AsyncpgDriver  # noqa: PLC0415 - psycopg is an extra
+
+    return AsyncpgDriver()
+
+
 def _sqlite() -> Database:
     return SQLite()
 
 
 DATABASES: Final[dict[tuple[str, str], Callable[[], Database]]] = {
     ("postgresql", "psycopg"): _postgresql,
+    ("postgresql", "asyncpg"): _asyncpg,
     ("sqlite", "pysqlite"): _sqlite,
     ("sqlite", "aiosqlite"): _sqlite,
 }
+PLAIN: Final = "SQLite, and postgresql+psycopg"
+ASYNC: Final = "sqlite+aiosqlite, postgresql+psycopg and postgresql+asyncpg"
 
 
-def database_of(engine: Engine) -> Database:
+def database_of(engine: Engine, *, is_async: bool = False) -> Database:
     """What is to be known of an engine's database. Raises PolicyError for one that is not known."""
     found = engine.dialect
-    known = DATABASES.get((found.name, found.driver))
-    if known is None or (found.is_async and found.name != "sqlite"):
-        way = " (asyncio)" if found.is_async else ""
-        raise PolicyError(
-            f"no ledger for {found.name}+{found.driver}{way}; known: SQLite, and postgresql+psycopg"
-        )
-    return known()
+    made = DATABASES.get((found.name, found.driver))
+    if made is None or found.is_async != is_async:
+        known = ASYNC if found.is_async else PLAIN
+        wrong = "" if found.is_async == is_async else "; once() takes the AsyncEngine itself"
+        raise PolicyError(f"no ledger for {found.name}+{found.driver}; known: {known}{wrong}")
+    return made()
 
 
 class Transaction:
@@ -149,8 +161,10 @@ class Transaction:
     before `begin`; after `commit` or `rollback` the connection has gone back to its pool.
     """
 
+    is_async: ClassVar[bool] = False
+
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._database = engine, database_of(engine)
+        self._engine, self._database = engine, database_of(engine, is_async=self.is_async)
         self._connection: Connection | None = None
         self._before: Any = None  # what the driver is set to, while it is ours
 
@@ -165,7 +179,10 @@ class Transaction:
     @property
     def raw(self) -> Any:
         """The DB-API connection."""
-        return self.connection.connection.dbapi_connection
+        return self._raw_of(self.connection)
+
+    def _raw_of(self, connection: Connection) -> Any:
+        return connection.connection.dbapi_connection
 
     def begin(self) -> bool:
         """Check a connection out and BEGIN; False (and no connection) if the database is busy.
@@ -194,7 +211,13 @@ class Transaction:
             raise StoreBusy("the engine's pool has no free connection") from error
         except DBAPIError as error:
             raise outage_of(error) or error from error
-        self._before = self._database.opened(self.raw)
+        try:
+            self._before = self._database.opened(self.raw)
+        except BaseException:
+            self._connection = None
+            opened.invalidate()
+            opened.close()
+            raise
         opened.begin()  # no statement: it tells ORM sessions what they join
         # On this one object and not as an event of the engine: listeners that come while another
         # thread commits break that commit, and a listener per connection costs 50 us.
@@ -204,13 +227,13 @@ class Transaction:
     def _living(self) -> Connection:
         """A connection that the server has not ended while nobody used it."""
         opened = self._engine.connect()
-        if not self._database.is_alive(opened.connection.dbapi_connection):
-            opened.invalidate()
-            try:
+        try:
+            if not self._database.is_alive(self._raw_of(opened)):
+                opened.invalidate()
                 _ = opened.connection  # connects anew
-            except BaseException:
-                opened.close()
-                raise
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     def commit(self) -> None:
@@ -222,9 +245,11 @@ class Transaction:
         """ROLLBACK whatever there is, then give the connection back."""
         if self._connection is None:
             return
-        with suppress(StoreDown):
-            self._database.rollback(self.raw)
-        self._close()
+        try:
+            with suppress(StoreDown):
+                self._database.rollback(self.raw)
+        finally:
+            self._close()
 
     def outage(self, error: BaseException) -> StoreError | None:
         """The store error behind an exception of a view; None where it is the view's own."""
@@ -233,42 +258,73 @@ class Transaction:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         assert connection is not None
-        if not (connection.closed or connection.invalidated):
-            raw = connection.connection.dbapi_connection
+        try:
+            if not (connection.closed or connection.invalidated):
+                self._restore(connection)
+        finally:
+            Connection.close(connection)
+
+    def _restore(self, connection: Connection) -> None:
+        """What goes back to the pool is as it was; nobody is to inherit our autocommit."""
+        raw = self._raw_of(connection)
+        try:
             if self._database.is_alive(raw):
                 self._database.closed(raw, self._before)
-            else:
-                Connection.invalidate(connection)
-        Connection.close(connection)
+                return
+        except BaseException:
+            Connection.invalidate(connection)
+            raise
+        Connection.invalidate(connection)
 
 
 class LateTransaction(Transaction):
-    """A transaction that begins with its first write, waiting `patience` seconds for the lock."""
+    """A transaction that begins with its first write, waiting `patience` seconds for the lock.
+
+    Where a reader begins none (SQLite), savepoints before that are only noted (`savepoints`).
+    """
 
     def __init__(self, engine: Engine, patience: float) -> None:
         super().__init__(engine)
         self._patience = patience
+        self._noted = Savepoints()
+        self._begun = False
+        self._waits = bool(self._database.reads)
 
     def open(self) -> None:
         """Check a connection out. Raises StoreBusy where the pool has none."""
         if self._connection is None:
             self._check_out()
-            event.listen(self.connection, "before_cursor_execute", self._writes)
+            event.listen(self.connection, "before_cursor_execute", self._said, retval=True)
 
     def begin(self) -> bool:
-        """BEGIN now, if nothing was written yet. Raises StoreBusy past the patience."""
+        """BEGIN now, if nothing was written yet, and the savepoints that stand.
+
+        Raises StoreBusy past the patience, and StoreDown where SQLite has taken the transaction
+        back by itself (a full disk): what comes now must not be committed without what came before.
+        """
         self.open()
+        if self._begun and self._waits and not self.raw.in_transaction:
+            raise StoreDown(ENDED)
         if not self._database.begin_late(self.raw, int(self._patience * 1000)):
             raise StoreBusy("another writer held the database for the whole patience")
+        self._begun = True
+        self._noted.stand(self.raw)
         return True
 
     def _close(self) -> None:
-        event.remove(self._connection, "before_cursor_execute", self._writes)
+        event.remove(self._connection, "before_cursor_execute", self._said)
+        self._noted, self._begun = Savepoints(), False
         super()._close()
 
-    def _writes(self, _connection: Connection, _cursor: object, statement: str, *_: Any) -> None:
+    def _said(
+        self, _connection: Connection, _cursor: object, statement: str, args: Any, *_more: Any
+    ) -> tuple[str, Any]:
+        """What is really said: a write after BEGIN, a savepoint before it not at all."""
+        if self._waits and not self._begun and self._noted.note(statement):
+            return NOTHING, args
         if not statement.lstrip()[:6].upper().startswith(self._database.reads):
             self.begin()
+        return statement, args
 
 
 def outage_of(error: BaseException) -> StoreError | None:
@@ -277,6 +333,10 @@ def outage_of(error: BaseException) -> StoreError | None:
     Only operational trouble counts; an IntegrityError is the view's own affair.
     """
     found: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    if type(found).__module__.endswith(".asyncpg"):
+        from .sqlalchemy_asyncpg import spoken  # noqa: PLC0415 - psycopg is an extra
+
+        found = spoken((found and found.__cause__) or error)
     kind = type(found).__module__.partition(".")[0]
     known = _postgresql() if kind == "psycopg" else SQLite()
     return known.outage(found)

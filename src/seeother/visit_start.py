@@ -14,6 +14,7 @@ origin it is refused (`_prove`), and so is a body that is not as long as it said
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from .core.body import is_form
@@ -25,6 +26,7 @@ from .errors import CrossSite, Refused, TokenRequired
 from .visit_end import Ending
 
 NO_FORM: Final = Form()
+_limits: Final = cache(Limits)  # of a process they are the same for all forms
 
 
 class Start(Ending):
@@ -67,7 +69,7 @@ class Start(Ending):
 
     def _parsed(self, body: bytes) -> Parsed:
         policy = self.policy
-        limits = Limits(policy.max_fields, policy.max_files, policy.max_part_header)
+        limits = _limits(policy.max_fields, policy.max_files, policy.max_part_header)
         kind = self.greeting.request.header(b"content-type") or b""
         return read_form(kind.decode("latin-1"), body, limits)
 

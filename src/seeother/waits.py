@@ -58,8 +58,8 @@ class WaitingRoom:
     def leave(self, key: Key) -> None:
         """Done; wake everybody who waited, first come first served."""
         with self._lock:
-            waiting = self._waiting.pop(key, deque())
-        for seat in waiting:
+            waiting = self._waiting.pop(key, None)
+        for seat in waiting or ():
             seat.wake()
 
     def join(self, key: Key | None, wake: Callable[[], object], most: int) -> Seat | None:
@@ -128,28 +128,34 @@ class _Beat(NamedTuple):
 class Heart:
     """One daemon thread that renews the leases of running views, four times per lease.
 
-    A view that is merely slow must not lapse into doubt. The thread starts with the first lease
-    and ends when there is none; a store that does not answer is asked again at the next beat.
+    A view that is merely slow must not lapse into doubt. Most views end long before their first
+    beat, so neither a start nor a stop wakes the thread, unless a beat is due before it would wake
+    by itself; where it wakes and there is no lease it ends. A store that does not answer is asked
+    again at the next beat.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._beats: dict[Key, _Beat] = {}
         self._due: dict[Key, float] = {}
+        self._wakes = 0.0  # when the thread looks again, whatever comes
         self._thread: threading.Thread | None = None
 
     def start(self, claim: Claim, grant: Granted, perform: Callable[[Op[Any]], Any]) -> None:
         """Renew this claim's lease until `stop`."""
         each = claim.lease / BEATS_PER_LEASE
+        due = time.monotonic() + each
         with self._changed:
             self._beats[claim.key] = _Beat(Renew(claim.key, grant, claim.lease), perform, each)
-            self._due[claim.key] = time.monotonic() + each
+            self._due[claim.key] = due
             if self._thread is None or not self._thread.is_alive():
+                self._wakes = due
                 self._thread = threading.Thread(
                     target=self._run, name="seeother-heart", daemon=True
                 )
                 self._thread.start()
-            self._changed.notify()
+            elif due < self._wakes:
+                self._changed.notify()
 
     def stop(self, key: Key) -> None:
         """The claim has ended."""
@@ -158,20 +164,20 @@ class Heart:
         with self._changed:
             self._beats.pop(key, None)
             self._due.pop(key, None)
-            self._changed.notify()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._due:
+                now = time.monotonic()
+                key = min(self._due, key=self._due.__getitem__, default=None)
+                self._wakes = self._wakes if key is None else self._due[key]
+                if now < self._wakes:
+                    self._changed.wait(self._wakes - now)
+                    continue
+                if key is None:
                     self._thread = None
                     return
-                key = min(self._due, key=self._due.__getitem__)
-                wait = self._due[key] - time.monotonic()
-                if wait > 0:
-                    self._changed.wait(wait)
-                    continue
                 beat = self._beats[key]
-                self._due[key] = time.monotonic() + beat.each
+                self._due[key] = now + beat.each
             with suppress(StoreError):
                 beat.perform(beat.renew)

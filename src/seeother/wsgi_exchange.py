@@ -9,6 +9,7 @@ its speed.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import lru_cache
@@ -46,6 +47,7 @@ CHUNK: Final = 64 << 10
 UNPREFIXED: Final = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
 URIS: Final = ("RAW_URI", "REQUEST_URI")
 REFERER: Final = "HTTP_REFERER"
+PLAIN: Final = re.compile(r"[\w./-]*", re.ASCII)  # in a path: nothing to be quoted
 ASKED: Final = {name: f"HTTP_{name.decode().replace('-', '_').upper()}" for name in READ}
 # Not headers but their own variables; a server that also passes `Content_Length:` passes a lie.
 NO_HEADERS: Final = frozenset({"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"})
@@ -193,7 +195,7 @@ class Exchange:
         elif self._hold.head is not None:
             raise AssertionError("start_response was called twice without exc_info")
         code, _, self._reason = status.partition(" ")
-        raw = tuple((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers)
+        raw = tuple([(_raw(k), v.encode("latin-1")) for k, v in headers])
         head = Response(int(code), raw)
         self._outer.learn(head)
         self._hold.start(head)
@@ -312,6 +314,11 @@ def _lower(name: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
+def _raw(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+@lru_cache(maxsize=256)
 def _title(name: bytes) -> str:
     return name.decode("latin-1").title()
 
@@ -321,7 +328,7 @@ def request_of(environ: Environ) -> Request:
     headers = [
         (_lower(name), value.encode("latin-1"))
         for name, value in environ.items()
-        if name.startswith("HTTP_") and value is not None and name not in NO_HEADERS
+        if name[:5] == "HTTP_" and value is not None and name not in NO_HEADERS
     ]
     headers += [
         (name, environ[key].encode("latin-1")) for key, name in UNPREFIXED if environ.get(key)
@@ -341,4 +348,6 @@ def request_of(environ: Environ) -> Request:
 
 
 def _quoted(path: str) -> str:
+    if PLAIN.fullmatch(path):
+        return path
     return quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~")

@@ -10,126 +10,42 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import HTMLResponse
-from sqlalchemy import Connection, event, select, text
+from fastapi import Request
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
     AsyncSession,
-    async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from seeother.core.policy import Mode
 from seeother.errors import PolicyError
-from seeother.starlette import SeeOtherMiddleware, once
+from seeother.sqlalchemy import Transaction
+from seeother.sqlalchemy_asyncio import AsyncTransaction
+from seeother.starlette import once
 from seeother.testing.adapter import ASGIClient, Browser
 from seeother.testing.adapter.browser import token
 from seeother.testing.adapter.harness import together
-from seeother.testing.adapter.stage import SECRET, Answer
+from seeother.testing.adapter.stage import Answer
 from seeother.visit import Visit
+from tests.adapters.async_shop import COLUMNS, MODES, Shop, opening, save
 
 ROOT = Path(__file__).parents[2]
-FORM = '<form method="post"><input name="what"><button>Send</button></form>'
-MODES: tuple[Mode | None, ...] = ("joined", "fenced", None)  # None: separate around it
 
 
-class Base(DeclarativeBase):
-    """The app's tables."""
-
-
-class Kept(Base):
-    """The effect: one row."""
-
-    __tablename__ = "kept"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    what: Mapped[str]
-
-
-class Person(Base):
-    """Somebody that a dependency loads before the view runs."""
-
-    __tablename__ = "person"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    orders: Mapped[int] = mapped_column(default=0)
-
-
-class Shop:
-    """One FastAPI app on one file, its views as one writes them, and everything that it heard."""
-
-    def __init__(self, path: Path, mode: Mode | None = "joined", **more: Any) -> None:
-        self.path = path
-        self.heard: list[str] = []
-        self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
-        self.sessions = async_sessionmaker(self.engine)
-        self.app = FastAPI()
-        policy = {"secret": SECRET, "store": f"sqlite:///{path}", "mode": mode, **more}
-        self.app.add_middleware(SeeOtherMiddleware, **policy)
-        self._routes()
-
-    def _routes(self) -> None:
-        async def session() -> AsyncIterator[AsyncSession]:
-            async with self.sessions() as opened:
-                yield opened
-
-        async def person(db: Annotated[AsyncSession, Depends(session)]) -> Person:
-            found = await db.scalars(select(Person))  # it has begun to read
-            return found.one()
-
-        @self.app.get("/{path}", response_class=HTMLResponse)
-        def page(path: str) -> str:
-            return FORM
-
-        @self.app.post("/engine")
-        async def by_engine(request: Request) -> Any:
-            return await once(request, self.engine, save, "engine")
-
-        @self.app.post("/session")
-        async def by_session(
-            request: Request,
-            db: Annotated[AsyncSession, Depends(session)],
-            who: Annotated[Person, Depends(person)],
-        ) -> Any:
-            event.listen(db.sync_session, "after_commit", lambda _: self.heard.append("commit"))
-            return await once(request, db, order, who)
-
-
-def save(connection: Connection, visit: Visit, where: str) -> Any:
-    """A view of a connection, which may fail after its effect, or die."""
-    connection.execute(text("INSERT INTO kept(what) VALUES(:what)"), {"what": visit.form["what"]})
-    return ended(visit, where)
-
-
-def order(session: Session, visit: Visit, who: Person) -> Any:
-    """A view of a session: it commits in between, and leaves the rest to `once`."""
-    session.add(Kept(what=visit.form["what"]))
-    session.commit()
-    who.orders += 1  # loaded through this very session, and expired by that commit
-    return ended(visit, "session")
-
-
-def ended(visit: Visit, where: str) -> Any:
-    """How a view ends: by its field."""
-    what = visit.form["what"]
-    visit.session["last"] = what
-    if what == "raise":
-        raise LookupError("after the effect")
-    if what == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if what == "reject":
-        return visit.see_other(f"/{where}", draft={"what": "Not that."})
-    return visit.see_other(f"/{where}", flash=f"Kept {what}.")
+def on(path: Path, mode: Mode | None = "joined", **more: Any) -> Shop:
+    """A shop on this file."""
+    return Shop(f"sqlite:///{path}", mode, **more)
 
 
 def rows(path: Path, table: str = "kept") -> list[Any]:
     """What is in the file."""
-    names = {"kept": "what", "person": "orders", "so_ledger": "state", "so_value": "name"}
+    names = {**COLUMNS, "so_value": "name"}
     with sqlite3.connect(path) as opened:
         there = opened.execute("SELECT 1 FROM sqlite_master WHERE name=?", [table]).fetchone()
         found = opened.execute(f"SELECT {names[table]} FROM {table}") if there else []
@@ -150,16 +66,8 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened() -> Iterator[Callable[[Shop], Browser]]:
     """A browser for a shop; both are shut down after the test."""
-    clients: list[tuple[ASGIClient, AsyncEngine]] = []
-
-    def open_(shop: Shop) -> Browser:
-        clients.append((ASGIClient(shop.app), shop.engine))
-        return Browser(clients[-1][0])
-
-    yield open_
-    for client, engine in clients:
-        client.run(engine.dispose()).result(30)
-        client.close()
+    with opening() as open_:
+        yield open_
 
 
 Opened = Callable[[Shop], Browser]
@@ -171,7 +79,7 @@ def test_a_double_click_has_one_effect(
     path: Path, opened: Opened, where: str, mode: Mode | None
 ) -> None:
     """Six copies at once: one row, one settled row of the ledger, one answer for all of them."""
-    shop = Shop(path, mode)
+    shop = on(path, mode)
     browser = opened(shop)
     sent = {"what": "tea", "so_token": token(browser.get(f"/{where}"))}
     answers = together(*[lambda: browser.post(sent, f"/{where}")] * 6)
@@ -189,7 +97,7 @@ def test_a_view_that_raises_leaves_nothing(
     path: Path, opened: Opened, where: str, mode: Mode | None
 ) -> None:
     """Its effect, its row and its session go back together, its commit included; no doubt stays."""
-    shop = Shop(path, mode)
+    shop = on(path, mode)
     browser = opened(shop)
     page = token(browser.get(f"/{where}"))
     assert browser.post({"what": "raise", "so_token": page}, f"/{where}").status == 500
@@ -201,7 +109,7 @@ def test_a_view_that_raises_leaves_nothing(
 
 def test_rejected_input_keeps_what_was_committed(path: Path, opened: Opened) -> None:
     """As with a session of its own: a commit counts, and what is pending behind it does not."""
-    browser = opened(Shop(path))
+    browser = opened(on(path))
     answer = browser.submit({"what": "reject"}, "/session")
     assert answer.status == 303
     assert (rows(path), rows(path, "person")) == (["reject"], [0])
@@ -209,7 +117,7 @@ def test_rejected_input_keeps_what_was_committed(path: Path, opened: Opened) -> 
 
 def test_drafts_have_a_limit_here_too(path: Path, opened: Opened) -> None:
     """`max_kept`: the oldest drafts go with the statement that adds one too many."""
-    browser, kept = opened(Shop(path, max_kept=600)), list[int]()
+    browser, kept = opened(on(path, max_kept=600)), list[int]()
     for _ in range(4):
         assert browser.submit({"what": "reject", "long": "x" * 200}, "/engine").status == 303
         with sqlite3.connect(path) as looking:
@@ -220,7 +128,7 @@ def test_drafts_have_a_limit_here_too(path: Path, opened: Opened) -> None:
 
 def test_many_visitors_at_once(path: Path, opened: Opened) -> None:
     """They queue for the one writer that SQLite has, and everybody gets in."""
-    first = opened(Shop(path))
+    first = opened(on(path))
     browsers = [Browser(first.client) for _ in range(12)]
 
     def buy(browser: Browser, what: str, where: str) -> Callable[[], Answer]:
@@ -238,7 +146,7 @@ def test_a_lock_that_is_held_for_long_costs_a_resend(
     path: Path, opened: Opened, mode: Mode | None
 ) -> None:
     """Another process writes beyond all patience: 503, nothing done; then the same form counts."""
-    browser = opened(Shop(path, mode, patience=0.2))
+    browser = opened(on(path, mode, patience=0.2))
     assert browser.submit({"what": "coffee"}, "/engine").status == 303
     sent = {"what": "tea", "so_token": token(browser.get("/session"))}
     other = sqlite3.connect(path, isolation_level=None)
@@ -253,7 +161,7 @@ def test_a_lock_that_is_held_for_long_costs_a_resend(
 
 def test_another_database_is_refused(path: Path, tmp_path: Path, opened: Opened) -> None:
     """The row has to commit with the effect, so one file has to hold both."""
-    shop = Shop(path, debug=True)
+    shop = on(path, debug=True)
     shop.engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'other.db'}")
     answer = opened(shop).submit({"what": "tea"}, "/engine")
     assert answer.status == 500
@@ -262,7 +170,7 @@ def test_another_database_is_refused(path: Path, tmp_path: Path, opened: Opened)
 
 def test_the_loop_goes_on(path: Path, opened: Opened) -> None:
     """While a statement of a view takes long, pages are served, and a duplicate waits for it."""
-    shop, inside, finish = Shop(path), threading.Event(), threading.Event()
+    shop, inside, finish = on(path), threading.Event(), threading.Event()
 
     def slow() -> int:
         inside.set()
@@ -298,7 +206,7 @@ def test_the_loop_goes_on(path: Path, opened: Opened) -> None:
 @pytest.mark.parametrize("said", ["postgresql", "bound to a connection"])
 def test_what_cannot_join_is_said(path: Path, opened: Opened, said: str) -> None:
     """Another kind of database, or somebody else's transaction: refused before anything is done."""
-    shop, raised = Shop(path), list[str]()
+    shop, raised = on(path), list[str]()
 
     @shop.app.post("/other")
     async def other(request: Request) -> Any:
@@ -314,6 +222,15 @@ def test_what_cannot_join_is_said(path: Path, opened: Opened, said: str) -> None
     assert opened(shop).submit({"what": "tea"}, "/other").status == 500
     assert said in raised[0]
     assert rows(path) == []
+
+
+def test_an_engine_of_the_other_kind_is_refused() -> None:
+    """Each of the two says what it takes, and which drivers it knows."""
+    there, here = create_async_engine("sqlite+aiosqlite://"), create_engine("sqlite://")
+    with pytest.raises(PolicyError, match="takes the AsyncEngine itself"):
+        Transaction(there.sync_engine)
+    with pytest.raises(PolicyError, match=r"no ledger for sqlite\+pysqlite"):
+        AsyncTransaction(here, aside=lambda ask: ask())
 
 
 # A crash ------------------------------------------------------------------------------------------
@@ -332,7 +249,7 @@ def test_a_crash_leaves_nothing_or_everything(
     path: Path, opened: Opened, at: str, left: list[str]
 ) -> None:
     """SIGKILL: before the COMMIT neither effect nor row, then both; sent again, one effect."""
-    browser = opened(Shop(path))
+    browser = opened(on(path))
     what = "die" if at == "view" else "tea"
     sent = {"what": what, "so_token": token(browser.get("/session"))}
     order = json.dumps([str(path), at, sent, browser.cookies])
@@ -349,7 +266,7 @@ def test_a_crash_leaves_nothing_or_everything(
 def child() -> None:
     """Post a form in this process, and die at a place of it."""
     path, at, sent, cookies = json.loads(sys.stdin.read())
-    shop = Shop(Path(path))
+    shop = on(Path(path))
 
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

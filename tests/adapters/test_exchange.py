@@ -5,6 +5,7 @@ may do at any moment. Both sides are linted.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -25,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 
 from seeother.asgi import SeeOther
-from seeother.core.ops import Op, Settle
+from seeother.core.ops import Close, Op, Settle
 from seeother.errors import PolicyError, StoreDown
 from seeother.testing.adapter.browser import FORM, TOKEN
 from seeother.testing.adapter.stage import HOST, SECRET
@@ -408,6 +409,36 @@ def test_a_large_answer_of_a_submission_is_whole() -> None:
         pieces = [piece(b"%d" % n * 1000, more=True) for n in range(10)] * 200
         told = await Server(telling(start(200), *pieces, piece(b"end"))).post({"a": "1"})
         assert body_of(told) == b"".join(m["body"] for m in pieces) + b"end"
+
+    run(test())
+
+
+@pytest.mark.parametrize("kind", [TEXT, HTML], ids=["text", "page"])
+def test_who_has_said_everything_need_not_wait(kind: list[tuple[bytes, bytes]]) -> None:
+    """The view ends with its last piece; what it leaves is written, and only then it is sent."""
+
+    async def test() -> None:
+        ended = threading.Event()
+
+        async def view(scope: Any, _receive: Any, send: Any) -> None:
+            scope["seeother"].session["seen"] = True
+            await send(start(200, kind))
+            await send(piece(b"done"))
+            assert not server.told
+            ended.set()
+
+        server = Server(view)
+        store: Any = server.middleware.store
+        perform = store.perform
+
+        def patient(op: Op[Any]) -> Any:
+            assert not isinstance(op, Close) or ended.wait(20)
+            return perform(op)
+
+        store.perform = patient
+        told = await server.ask()
+        assert (head_of(told)[0], body_of(told)) == (200, b"done")
+        assert "set-cookie" in head_of(told)[1]
 
     run(test())
 

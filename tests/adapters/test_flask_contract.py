@@ -1,5 +1,6 @@
-"""The Flask adapter: the contract of every adapter, in mode joined and in mode separate."""
+"""The Flask adapter: the contract of every adapter, in its modes."""
 
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,8 +15,12 @@ from seeother.flask.extension import Machinery
 from seeother.testing.adapter import Call, Stage, Streamed, WrappingContract, WSGIClient
 from seeother.testing.adapter.harness import board
 from seeother.testing.adapter.stage import Ask, fetch
+from seeother.testing.adapter.submissions import SubmissionPromises
+from seeother.testing.adapter.visits import VisitPromises
 from seeother.testing.lint import WSGILint
+from tests.adapters.pg_stages import OnPostgres
 
+ALL = float(os.environ.get("SCALE", "1")) >= 10
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -24,17 +29,17 @@ def app_of(stage: Stage) -> Flask:
     app = Flask("stage", static_folder=None)
     app.secret_key = "the secret of the framework, not ours"
     so = SeeOther(app, **stage.settings)
-    joined = stage.settings["mode"] == "joined"
+    once = stage.settings["mode"] != "separate"
     sessions = scoped_session(sessionmaker(stage.effects.engine))
 
     def view(path: str = "") -> FlaskResponse:
         effect: Callable[[str], None] = stage.effects.do
-        if joined and request.method not in ("GET", "HEAD"):
+        if once and request.method not in ("GET", "HEAD"):
             effect = stage.effects.within(sessions().connection())
         made = Call(visit_of(), request.method, request.path, request.get_data(), effect)
         return answer(stage.behaviour(made))
 
-    run = so.once(sessions)(view) if joined else view
+    run = so.once(sessions)(view) if once else view
     for rule in ("/", "/<path:path>"):
         app.add_url_rule(rule, "view", run, methods=METHODS)
     for _ in range(stage.layers - 1):
@@ -71,6 +76,29 @@ class FlaskContract(WrappingContract):
 
 class TestJoined(FlaskContract):
     """Every promise in mode joined."""
+
+
+class TestFenced(SubmissionPromises, VisitPromises):
+    """What submissions and visits promise, in mode fenced."""
+
+    mode: ClassVar[Mode] = "fenced"
+    client = FlaskContract.client
+    test_a_plain_client_gets_the_exact_location = (
+        FlaskContract.test_a_plain_client_gets_the_exact_location
+    )
+
+
+if ALL:
+
+    class TestAllFenced(FlaskContract):
+        """Every promise in mode fenced."""
+
+        mode: ClassVar[Mode] = "fenced"
+
+    class TestFencedOnPostgres(OnPostgres, FlaskContract):
+        """The same with effects and ledger in PostgreSQL."""
+
+        mode: ClassVar[Mode] = "fenced"
 
 
 class TestSeparate(FlaskContract):

@@ -32,6 +32,7 @@ SECTIONS = (
     "growth",
     "writers",
     "redis",
+    "postgres",
 )
 AMOUNTS: dict[str, dict[str, Any]] = {
     "quick": {

@@ -13,8 +13,8 @@ from typing import Final
 
 from seeother.core.ledger import Row, State
 from seeother.core.values import ACCEPTED, Key, Outcome
+from seeother.stores.ledgerstore import DAY
 from seeother.stores.sqlite import SQLiteStore
-from seeother.stores.workstore import DAY
 from tests.bench.measure import Contestant, Figures, Scale, interleaved, times
 from tests.bench.report import Line
 from tests.bench.submissions import Site, asks, key_of

@@ -57,6 +57,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", default=",".join(STORES), help="with commas")
     parser.add_argument("--adapter", help="with commas; else all")
+    parser.add_argument(
+        "--kill-each", type=float, default=0.0, help="a worker dies every so many seconds"
+    )
     parser.add_argument("--write", type=Path, help="the report")
     return parser.parse_args()
 
@@ -72,7 +75,8 @@ def _storms(given: argparse.Namespace) -> Iterator[Storm]:
                 posts = given.board if adapter == BOARD and given.board else given.posts
                 each = -(-posts // len(modes))
                 for mode in modes:
-                    yield run(adapter, store, mode, opened(mode), seed=given.seed, posts=each)
+                    place, more = opened(mode), {"kill_each": given.kill_each}
+                    yield run(adapter, store, mode, place, seed=given.seed, posts=each, **more)
 
 
 def _write(given: argparse.Namespace, storms: Sequence[Storm], faults: int) -> None:

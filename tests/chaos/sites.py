@@ -51,7 +51,12 @@ class Order(dict[str, str]):
     def policy(self) -> dict[str, Any]:
         """The settings of every adapter that takes them."""
         own = {"store": self["store"], "secret": SECRET, "patience": PATIENCE}
-        return {**own, "mode": self["mode"], "hosts": (HOST,)}
+        return {**own, "mode": self["mode"], "lease": self.lease, "hosts": (HOST,)}
+
+    @property
+    def lease(self) -> float:
+        """How long a claim is believed, in seconds."""
+        return float(self.get("lease", "30"))
 
 
 def prepare(engine: Engine) -> None:
@@ -162,7 +167,7 @@ def flask_site(order: Order) -> Any:
     app.config.update(SECRET_KEY=SECRET, SQLALCHEMY_DATABASE_URI=spelt(order["data"]))
     app.config.update(SQLALCHEMY_ENGINE_OPTIONS=wait)
     db = SQLAlchemy(app)
-    policy = {name: order.policy()[name] for name in ("store", "patience", "mode")}
+    policy = {name: order.policy()[name] for name in ("store", "patience", "mode", "lease")}
     around = SeeOther(app, **policy)
 
     def view() -> Any:
@@ -202,7 +207,7 @@ def _django_settings(order: Order) -> dict[str, Any]:
         "MIDDLEWARE": [ours],
         "DATABASES": {"default": _django_database(order["data"])},
         "DEFAULT_AUTO_FIELD": "django.db.models.AutoField",
-        "SEEOTHER": {"mode": order["mode"], "patience": PATIENCE},
+        "SEEOTHER": {"mode": order["mode"], "patience": PATIENCE, "lease": order.lease},
     }
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -93,8 +96,8 @@ SQL: Final[dict[str, tuple[str, ...]]] = {
     "wsgi": ONCE,
     "asgi": ONCE,
     "starlette": ONCE,
-    "flask": ("joined", "hooked", "separate"),
-    "django": ("joined", "separate"),
+    "flask": ("joined", "fenced", "hooked", "separate"),
+    "django": ONCE,
     "board": ("joined",),
 }
 STORES: Final = {
@@ -158,6 +161,7 @@ class Storm:
     forms: int = 0
     posts: int = 0
     arrived: int = 0
+    killed: int = 0
     seconds: float = 0.0
 
     @property
@@ -174,7 +178,8 @@ class Storm:
         own = self.summary
         return (
             f"{self.adapter} {self.store} {self.mode}: {self.forms} forms, {self.posts} POSTs,"
-            f" {self.arrived} answered, {own.doubts} in doubt: {own.duplicates} duplicates,"
+            f" {self.arrived} answered, {self.killed} workers killed, {own.doubts} in doubt:"
+            f" {own.duplicates} duplicates,"
             f" {own.lost} lost, {own.changed} changed, {len(self.faults)} faults"
             f" ({self.seconds:.0f} s)"
         )
@@ -218,8 +223,40 @@ async def weather(storm: Storm, port: int, seed: int, posts: int) -> None:
     storm.fates = chaos.fates
 
 
-def run(adapter: str, store: str, mode: str, place: Place, *, seed: int, posts: int) -> Storm:
-    """One storm on one adapter, store and mode."""
+@contextmanager
+def killing(server: Server, each: float, dice: Random) -> Iterator[list[int]]:
+    """Kill -9 one of its workers every so many seconds; 0: none. The server makes new ones."""
+    over, killed = threading.Event(), list[int]()
+
+    def kill() -> None:
+        while not over.wait(each):
+            for pid in dice.sample(server.workers(), 1):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    if each:
+        thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        if each:
+            thread.join()
+
+
+def run(
+    adapter: str,
+    store: str,
+    mode: str,
+    place: Place,
+    *,
+    seed: int,
+    posts: int,
+    kill_each: float = 0.0,
+) -> Storm:
+    """One storm on one adapter, store and mode; `kill_each`: a worker dies so often (seconds)."""
     storm = Storm(adapter, store, mode, Summary(mode))
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seeother-chaos-") as made:
@@ -227,8 +264,9 @@ def run(adapter: str, store: str, mode: str, place: Place, *, seed: int, posts: 
         command = storm.site.command({"adapter": adapter, "mode": mode, **asdict(place)}, folder)
         server = Reserved(folder, ["env", f"PYTHONPATH={ROOT}", sys.executable, *command])
         try:
-            with server.held, server:
+            with server.held, server, killing(server, kill_each, Random(seed)) as killed:
                 asyncio.run(weather(storm, server.port, seed, posts))
+                storm.killed = len(killed)
         except AssertionError as error:
             said = server.log.read_text("utf-8", "replace")[-4000:]
             raise AssertionError(f"{storm}: {error}\n{said}") from error

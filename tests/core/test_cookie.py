@@ -67,6 +67,12 @@ def test_odd_space_is_part_of_the_name(blank: str, encoding: str) -> None:
     assert read_cookie([NAME + b"=v" + odd], NAME) == b"v" + odd
 
 
+@pytest.mark.parametrize("name", [b"a;b", b"a=b", b"=", b";"])
+def test_what_cannot_be_a_name_is_not_there(name: bytes) -> None:
+    """No header can carry it, so nothing of a header is taken for it."""
+    assert read_cookie([b"a;b=1; a=b=2", name + b"=3"], name) is None
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -584,3 +584,11 @@ def test_one_read_is_made_by_a_reader() -> None:
     name = asyncio.run(driver.aread(lambda: threading.current_thread().name))
     assert name.startswith("seeother-read")
     driver.shut()
+
+
+def test_one_write_is_made_by_the_writer() -> None:
+    """Not on the loop, and behind whatever is being written."""
+    driver = Driver()
+    name = asyncio.run(driver.awrite(lambda: threading.current_thread().name))
+    assert name.startswith("seeother-write")
+    driver.shut()

@@ -91,6 +91,28 @@ def test_a_turn_that_comes_too_late_is_not_lost() -> None:
     assert turns.take(0)
 
 
+def test_a_turn_that_is_handed_over_after_the_last_moment() -> None:
+    """Between the end of the patience and the look at the queue: it is taken, and nobody's else."""
+
+    class Crossed:
+        entered = 0
+
+        def __enter__(self) -> None:
+            self.entered += 1
+            if self.entered == 2:
+                turns._queue.popleft().set()  # as `give` does it
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    turns = Turns()
+    assert turns.take(0)
+    turns._lock, lock = Crossed(), turns._lock  # type: ignore[assignment]
+    assert turns.take(0)
+    turns._lock = lock
+    assert not turns.take(0)
+
+
 # The waiting room ---------------------------------------------------------------------------------
 
 
@@ -237,3 +259,19 @@ def test_a_new_short_lease_does_not_wait_for_a_long_one() -> None:
     assert {op.key for op in beats.seen} == {OTHER}  # type: ignore[attr-defined]
     heart.stop(KEY)
     heart.stop(OTHER)
+
+
+def test_short_views_wake_nobody() -> None:
+    """A thousand views that end before their first beat need one thread, which sleeps on."""
+    heart, beats = Heart(), Beats()
+    heart.start(claim(OTHER, lease=4000.0), GRANT, beats)
+    first = heart._thread
+    heart.stop(OTHER)
+    for _ in range(1000):
+        heart.start(claim(lease=4000.0), GRANT, beats)
+        heart.stop(KEY)
+    assert heart._thread is first
+    assert (heart._due, beats.seen) == ({}, [])
+    heart.start(claim(), GRANT, beats)
+    eventually(lambda: len(beats.seen) >= 2)
+    heart.stop(KEY)

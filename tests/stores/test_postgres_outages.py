@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import create_engine, make_url, text
 
 from seeother.core.ops import Close, Done, Granted, Settle, Settled
 from seeother.errors import StoreBusy, StoreDown
+from seeother.operate import doctor
 from seeother.stores.postgres import PostgresStore
 from seeother.testing.adapter import Browser, WSGIClient
 from seeother.testing.adapter.browser import token
@@ -136,6 +138,16 @@ def test_a_lost_answer_to_commit_is_found_out(server: "Postgres") -> None:
     store.shut()
 
 
+def test_a_durable_server_is_all_right(server: "Postgres") -> None:
+    """As PostgreSQL is installed: the doctor has nothing to say."""
+    store = PostgresStore(server.url)
+    store.prepare()
+    store.shut()
+    said = CliRunner().invoke(doctor, ["--store", server.url])
+    assert said.exit_code == 0, said.output
+    assert "LOOK" not in said.output
+
+
 def test_a_server_that_is_not_there_is_said_at_once() -> None:
     """No time-out: nobody listens."""
     store = PostgresStore("postgresql://nobody@127.0.0.1:1/none")
@@ -191,6 +203,7 @@ def test_a_pool_that_is_used_up_is_busy(
 FORKED = """
 import os, sys
 from seeother.core.ops import Granted, InFlight, Settle, Settled
+from seeother.operate import doctor
 from seeother.stores.postgres import PostgresStore
 from seeother.testing.harness import FakeClock, claim, key, outcome
 store = PostgresStore(sys.argv[1], clock=FakeClock())
@@ -219,6 +232,7 @@ def test_a_child_opens_anew(postgres: "Postgres") -> None:
 FIRST = """
 import os, sys
 from seeother.core.ops import Busy, Granted
+from seeother.operate import doctor
 from seeother.stores.postgres import PostgresStore
 from seeother.testing.harness import FakeClock, claim
 read, write = os.pipe()

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from seeother.core.ops import Abandon, Done, Fenced, Granted, InFlight, Settle, Settled, Unknown
 from seeother.errors import StoreBusy, StoreDown
 from seeother.psycopg import LateTransaction, Transaction
+from seeother.stores.pg_wire import IDLE
 from seeother.stores.postgres import PostgresStore
 from seeother.testing import FakeClock
 from seeother.testing.adapter import Browser, WSGIClient
@@ -158,6 +159,53 @@ def test_once_takes_a_pool(site: Site, mode: str) -> None:
     answers.append(browser.post(sent))
     assert {a.status for a in answers} == {303}
     assert len({a.location for a in answers}) == 1
+    assert site.notes() == ["hello"]
+    outer.store.shut()
+
+
+def test_a_transaction_begins_once(site: Site) -> None:
+    """`begin` may be called again, and `rollback` as often as one likes."""
+    transaction = Transaction(site.pool)
+    transaction.rollback()
+    assert transaction.begin() and transaction.begin()
+    taken = transaction.raw
+    transaction.rollback()
+    transaction.rollback()
+    assert taken.info.transaction_status == IDLE
+    assert site.pool.get_stats()["pool_available"] == 1
+
+
+def test_a_pool_that_was_closed_is_down(site: Site) -> None:
+    """Not busy: asking again would not help."""
+    site.pool.close()
+    with pytest.raises(StoreDown, match="closed"):
+        Transaction(site.pool).begin()
+
+
+def test_a_connection_that_breaks_inside_the_view(site: Site) -> None:
+    """503 with the text kept, no effect; the same token has its effect at the next try."""
+    breaks = [True, False]
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "GET":
+            return respond(start_response, page(FORM))
+        return once(environ, site.pool, save)(environ, start_response)
+
+    def save(connection: psycopg.Connection[Any], visit: Any) -> Any:
+        add(connection, visit.form["message"])
+        if breaks.pop(0):
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return visit.see_other("/done")
+
+    said: dict[str, Any] = {"namespace": "breaks", "store": site.url, "mode": "joined"}
+    outer = SeeOther(app, secret=SECRET, **said)
+    browser = Browser(WSGIClient(outer))
+    sent = {"so_token": token(browser.get("/")), "message": "hello"}
+    first = browser.post(sent)
+    assert first.status == 503
+    assert "hello" in first.text
+    assert site.notes() == []
+    assert browser.post(sent).status == 303
     assert site.notes() == ["hello"]
     outer.store.shut()
 

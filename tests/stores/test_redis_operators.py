@@ -1,5 +1,6 @@
 """`seeother ledger` and `seeother doctor` on a ledger that is on a Redis server."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,14 +8,34 @@ import pytest
 from click.testing import CliRunner
 
 from seeother.commands import cli
-from seeother.core.ops import Close, Doubt, Granted, InFlight, Lookup, Settle, Settled, Unknown
+from seeother.core.ops import (
+    Close,
+    Doubt,
+    Granted,
+    InFlight,
+    Lookup,
+    Open,
+    Settle,
+    Settled,
+    Unknown,
+)
 from seeother.core.values import Key
 from seeother.errors import StoreDown
 from seeother.stores import redis_inspect
 from seeother.stores.examine import examine, verify
-from seeother.stores.inspect import doubts, look_at, purge, resolve, survey
+from seeother.stores.inspect import doubts, forget, look_at, purge, resolve, survey
 from seeother.stores.redis import RedisStore
-from seeother.testing.harness import PATIENCE, claim, key, named, outcome, receipt, write
+from seeother.testing.harness import (
+    ANN,
+    BOB,
+    PATIENCE,
+    claim,
+    key,
+    named,
+    outcome,
+    receipt,
+    write,
+)
 from tests.servers.redis import RedisServer, address, shared
 
 FUTURE = 2e9
@@ -195,7 +216,7 @@ def test_a_doctor_looks_at_the_server(store: RedisStore, url: str) -> None:
     ran = seeother("doctor", store=url)
     assert ran.exit_code == 1
     version, memory, log, used, _ = ran.stdout.splitlines()
-    assert version.startswith("ok    Redis 6.")
+    assert re.match(r"ok    (Redis|Valkey) \d", version)
     assert version.endswith("rows are kept for 24.2 h")
     assert memory == "ok    maxmemory-policy noeviction"
     assert log.startswith(
@@ -258,3 +279,17 @@ def test_where_there_is_no_ledger(url: str) -> None:
     client: Any = RedisStore.from_url(shared().url).client
     assert client.keys(f"{{{prefix}}}*") == []
     client.close()
+
+
+@pytest.mark.parametrize("session", [named("sid"), None])
+def test_one_person_is_forgotten(store: RedisStore, session: bytes | None) -> None:
+    """Her messages go, and the session if it is named; what others have stays, and every row."""
+    kept, _ = granted(store, "kept")
+    for name, visitor in (("a", ANN), ("b", ANN), ("c", BOB)):
+        store.close(Close(receipt=receipt(name, "text", visitor=visitor)))
+    store.close(Close(session=write(named("sid"), fresh=True, sets={"user": b"1"})))
+    opened: Any = store
+    assert [forget(opened, ANN, session) for _ in range(2)] == [2, 0]
+    assert store.lookup(Lookup(kept, named("input"), PATIENCE)) == InFlight()
+    assert store.open(Open(BOB, None, named("c", 8), messages=True)).waiting
+    assert (store.open(Open(sid=named("sid"))).session is None) == (session is not None)

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from seeother.core.ledger import Row, State
 from seeother.core.ops import Settled, Unknown
 from seeother.errors import PolicyError, StoreBusy
 from seeother.stores import open_store
 from seeother.stores.base import Clock
+from seeother.stores.rows import SQLWork
 from seeother.stores.sqlite import SQLiteStore
 from seeother.testing import FakeClock, StoreContract
-from seeother.testing.harness import START, claim, key, named
+from seeother.testing.harness import START, claim, key, named, outcome
 from tests.stores.files import look, other, settled
 
 
@@ -168,11 +170,39 @@ def test_an_operator_may_expire_at_any_time(path: Path) -> None:
     store.shut()
 
 
+def test_a_table_of_the_apps_is_found(store: SQLiteStore, path: Path) -> None:
+    """A file may be shared with the app; whether a table of it is there is asked by its name."""
+    store.claim(claim())
+    with sqlite3.connect(path) as app:
+        app.execute("CREATE TABLE theirs(x)")
+    app.close()
+    with store.reading() as work:
+        assert isinstance(work, SQLWork)
+        assert work.has_table("theirs")
+        assert not work.has_table("thei_s")
+
+
+def test_a_step_in_somebodys_transaction(store: SQLiteStore, path: Path) -> None:
+    """Whether it has written is seen, and what the step writes stays or goes with it."""
+    store.prepare()
+    row = Row(State.SETTLED, 1, named("worker"), named("input"), outcome=outcome())
+    for keeps in (False, True):
+        raw = sqlite3.connect(path)
+        assert not store.has_written(raw)
+        with store.on(raw) as work:
+            work.keep(key(), row)
+        assert store.has_written(raw)
+        (raw.commit if keeps else raw.rollback)()
+        raw.close()
+        with store.reading() as read:
+            assert (read.row(key()) is not None) == keeps
+
+
 def test_every_statement_uses_an_index(store: SQLiteStore) -> None:
     """No question walks through a whole table, however many rows there are."""
     store.prepare()
     assert store._process is not None
-    ledger = ("READ_ROW", "DELETE_ROW", "EXPIRE_LEDGER", "VARIANTS", "OWNERS", "LAPSE")
+    ledger = ("READ_ROW", "DELETE_ROW", "EXPIRE_LEDGER", "HAS_ROWS", "VARIANTS", "OWNERS", "LAPSE")
     receipts = ("READ_RECEIPT", "DELIVER", "ORPHANS", "OLDEST_DRAFTS", "DROP_DRAFT")
     sessions = ("READ_SESSION", "READ_HEAD", "IDLE_SESSIONS", "CLEAR_SESSION", "END_SESSION")
     for name in (*ledger, *receipts, *sessions):

@@ -67,7 +67,7 @@ def cookies_again(entry: Entry, kept: bytes, policy: Policy) -> tuple[bytes, ...
 
 def _standing(entry: Entry, lines: Iterable[str]) -> list[str | None]:
     """The values that the request carries under the names of these lines."""
-    sent = [value for name, value in entry.greeting.request.headers if name == b"cookie"]
+    sent = entry.greeting.request.all(b"cookie")
     names = (line.partition("=")[0].strip().encode("latin-1") for line in lines)
     values = (read_cookie(sent, name) for name in names)
     return [None if value is None else value.decode("latin-1") for value in values]

@@ -57,7 +57,7 @@ class Body:
 
 
 def _length(request: Request, *, framed: bool) -> int | None:
-    values = [value for name, value in request.headers if name == b"content-length"]
+    values = request.all(b"content-length")
     if not values and framed:
         return None
     if not values:

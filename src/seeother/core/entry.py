@@ -14,13 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import BadHost, BadToken, CrossSite, StaleToken, TokenRequired
 from .body import is_form
 from .cookie import CookieNames, cookie_names, has_cookies, read_cookie
 from .fingerprint import echo_digest, fingerprint, variant, visitor_id
 from .form import Field, Parsed, canonical_bytes
+from .frozen import quick
 from .keys import decode, frame
 from .mark import cut, open_mark
 from .ops import Echo
@@ -32,12 +33,14 @@ from .values import Key, Outcome, Request
 
 COOKIE_BYTES: Final = 16
 ECHO_JOINT: Final = "~"
+TOKEN: Final = FIELD.encode()
 # Old browsers say it in the third and fourth; scripts in the last, for they may not set `Sec-`.
-AHEAD: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz", b"x-sec-purpose")
+AHEAD: Final = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz", b"x-sec-purpose"})
 # Hardly ever asked about more than a few names.
 _is_ours: Final = lru_cache(maxsize=64)(known_host)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """A request whose address, method, origin and cookies were judged.
@@ -84,7 +87,9 @@ class Greeting:
         """
         if self.unsafe or self.request.method != "GET" or not shows(self.request):
             return False
-        ahead = b",".join([value for name, value in self.request.headers if name in AHEAD]).lower()
+        if not self.request.has(AHEAD):
+            return True
+        ahead = b",".join([value for name in AHEAD for value in self.request.all(name)]).lower()
         return b"prefetch" not in ahead and b"preview" not in ahead
 
     @property
@@ -97,6 +102,7 @@ class Greeting:
         return self.takes_messages and own and ((page and html) or navigates(self.request))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An admitted submission: its key in the ledger and what it is compared with.
@@ -132,13 +138,13 @@ def greet(request: Request, policy: Policy) -> Greeting:
 
     Raises BadHost (400) or CrossSite (403); after either nothing of the request may be echoed.
     """
-    if [name for name, _ in request.headers].count(b"host") > 1:
+    if len(request.all(b"host")) > 1:
         raise BadHost("two Host headers (RFC 9112 section 3.2)")
     request = _behind_proxies(request, policy)
     if not _is_ours(request.host, policy.hosts):
         raise BadHost(f"host {request.host!r} is not one of {', '.join(policy.hosts or ())}")
     unsafe = is_unsafe(request.method, request.headers, request.query)
-    lines = [value for name, value in request.headers if name == b"cookie"]
+    lines = request.all(b"cookie")
     verdict = _judge(request, policy, cookies=has_cookies(lines)) if unsafe else Verdict.PASS
     if verdict is Verdict.REFUSE:
         raise CrossSite("Sec-Fetch-Site and Origin do not name this site")
@@ -149,11 +155,11 @@ def greet(request: Request, policy: Policy) -> Greeting:
         request if query == request.query else replace(request, query=query),
         unsafe,
         verdict,
-        jars[0],
+        jars.names,
         secure,
-        _secret(lines, [names.visitor for names in jars]),
-        _secret(lines, [names.session for names in jars]),
-        any(read_cookie(lines, names.hint.encode()) is not None for names in jars),
+        _secret(lines, jars.visitor),
+        _secret(lines, jars.session),
+        any(read_cookie(lines, name) is not None for name in jars.hint),
         mark,
         _principal(request, policy.identity_headers),
     )
@@ -171,10 +177,9 @@ def admit(
     path = (request.root + request.path).encode("utf-8", "surrogateescape")
     canonical = canonical_bytes(request.method, path, request.query, parsed, body, policy.ignored)
     claim_id = request.entropy(16)
-    name = FIELD.encode()
-    found = [f.value for f in parsed.items if f.name == name and isinstance(f, Field)]
+    found = [f.value for f in parsed.items if f.name == TOKEN and isinstance(f, Field)]
     if not found and is_form(request):
-        found = [value for name, value in request.headers if name == RENEWED]
+        found = request.all(RENEWED)
     if not found:
         return _unnamed(greeting, canonical, claim_id, policy)
     try:
@@ -246,10 +251,10 @@ def _principal(request: Request, headers: tuple[str, ...]) -> str:
 
     It is never stored: it goes into what is sealed as associated data, under the seal's own key.
     """
-    names = _identities(headers)
-    found = sorted([pair for pair in request.headers if pair[0] in names and pair[1]])
+    found = [(n, value) for n in _identities(headers) for value in request.all(n) if value]
     if not found:
         return ""
+    found.sort()
     said = frame(*(part for pair in found for part in pair))
     return f"headers:{blake2b(said, digest_size=16).hexdigest()}"
 
@@ -264,8 +269,8 @@ def _judge(request: Request, policy: Policy, *, cookies: bool) -> Verdict:
     if path in policy.exempt:
         return Verdict.PASS_TRUSTED
     return judge(
-        site=single(request.headers, b"sec-fetch-site"),
-        origin=single(request.headers, b"origin"),
+        site=_single(request, b"sec-fetch-site"),
+        origin=_single(request, b"origin"),
         own=policy.public_origin or request.origin,
         trusted=policy.trusted_origins,
         path=path,
@@ -273,19 +278,39 @@ def _judge(request: Request, policy: Policy, *, cookies: bool) -> Verdict:
     )
 
 
+def _single(request: Request, name: bytes) -> str | None:
+    """A header that decides, as `origin.single` reads it."""
+    values = request.all(name)
+    if len(values) > 1:
+        return single([(name, value) for value in values], name)
+    return values[0].decode("latin-1").strip(" \t") if values else None
+
+
+class _Jars(NamedTuple):
+    """The names of our cookies: those to be set, and of each kind all that may come, as bytes."""
+
+    names: CookieNames
+    visitor: list[bytes]
+    session: list[bytes]
+    hint: list[bytes]
+
+
 @cache
-def _jars(tags: tuple[str, ...], secure: bool, override: str | None) -> list[CookieNames]:
-    """The names of our cookies, those to be set first.
+def _jars(tags: tuple[str, ...], secure: bool, override: str | None) -> _Jars:
+    """After a rotation of the secret the names change; browsers still hold what was set before."""
+    every = [cookie_names(tag, secure, override) for tag in tags]
+    return _Jars(
+        every[0],
+        [names.visitor.encode() for names in every],
+        [names.session.encode() for names in every],
+        [names.hint.encode() for names in every],
+    )
 
-    After a rotation of the secret the names change, and browsers still hold what was set before.
-    """
-    return [cookie_names(tag, secure, override) for tag in tags]
 
-
-def _secret(lines: list[bytes], names: list[str]) -> bytes | None:
+def _secret(lines: list[bytes], names: list[bytes]) -> bytes | None:
     """The secret in the first of these cookies that is there and whole."""
     for name in names:
-        found = read_cookie(lines, name.encode())
+        found = read_cookie(lines, name)
         secret = decode(found.decode("latin-1"), COOKIE_BYTES) if found is not None else None
         if secret is not None:
             return secret

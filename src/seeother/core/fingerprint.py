@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from .keys import Keyring, mac
+from .keys import Framed, Keyring, mac
 from .token import Token
 
 WHOLE: Final = bytes(16)
+_VISITOR: Final = Framed(b"", 16, b"visitor id")
+_SESSION: Final = Framed(b"", 16, b"session id")
 
 
 def fingerprint(token: Token, canonical: bytes) -> bytes:
     """16 bytes of keyed BLAKE2b over the canonical input."""
-    return mac(mac(token.key.fingerprint, 32, b"fp", token.nonce), 16, canonical)
+    return mac(token.key.input_tag(token.nonce), 16, canonical)
 
 
 def variant(token: Token, fp: bytes) -> bytes:
@@ -36,14 +38,14 @@ def variant(token: Token, fp: bytes) -> bytes:
 
 def echo_digest(ring: Keyring, visitor: bytes, canonical: bytes) -> bytes:
     """16 bytes that recognise equal input of the same visitor under another token."""
-    return mac(mac(ring.current.fingerprint, 32, b"echo", visitor), 16, canonical)
+    return mac(ring.current.echo_tag(visitor), 16, canonical)
 
 
 def visitor_id(visitor: bytes) -> bytes:
     """What the store knows of a visitor: a hash of the cookie, never the cookie."""
-    return mac(b"", 16, b"visitor id", visitor)
+    return _VISITOR(visitor)
 
 
 def session_id(cookie: bytes) -> bytes:
     """What the store knows of a session: a hash of the cookie."""
-    return mac(b"", 16, b"session id", cookie)
+    return _SESSION(cookie)

@@ -20,6 +20,7 @@ from .again import cookies_again
 from .cookie import SetCookie
 from .entry import Entry, Greeting
 from .fetching import LONGEST_NAP, NAP, NOTHING, insist, opened_for, taken_by
+from .frozen import quick
 from .headers import redirect
 from .ops import (
     Abandon,
@@ -57,6 +58,7 @@ TRIES: Final = 3
 NOT_FOR_GET: Final = (404, 405)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back to the client, and one word for the log: new, replayed, page, stored."""
@@ -225,6 +227,9 @@ def _settled_now(settle: Settle) -> Flow[Done | Fenced]:
         if isinstance(found, Settled):
             return Fenced(found.outcome)
         raise
+    except Exception:  # the view's own: a constraint that was deferred to the COMMIT
+        yield from _said(Abandon(settle.key, settle.grant))
+        raise
 
 
 def _settled_later(settle: Settle, patience: float) -> Flow[Done | Fenced | None]:
@@ -293,8 +298,9 @@ def _replay(entry: Entry, found: Settled, policy: Policy, waited: float) -> Flow
         yield from insist(Rearm(found.outcome.receipt, FRESH), policy.patience)
     hint = hint_cookie(entry.greeting) if found.outcome.receipt else ()
     answer, again = _of(found.outcome), cookies_again(entry, found.outcome.cookies, policy)
-    lines = tuple((b"set-cookie", line) for line in again)
-    answer = replace(answer, headers=(*answer.headers, *lines))
+    if again:
+        lines = tuple((b"set-cookie", line) for line in again)
+        answer = replace(answer, headers=(*answer.headers, *lines))
     return Answer(answer, "waited" if waited else "replayed", hint)
 
 

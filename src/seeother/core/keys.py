@@ -20,6 +20,7 @@ import hmac
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -33,9 +34,13 @@ _TO_STANDARD: Final = bytes(
     _STANDARD[_URLSAFE.index(char)] if char in _URLSAFE else ord("!") for char in range(256)
 )
 _TO_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+# By how many bytes there are more than a multiple of three: the padding, the possible last letters.
+_PADDING: Final = (b"", b"==", b"=")
+_LAST: Final = ("", "AQgw", "AEIMQUYcgkosw048")
 
 T1: Final = 12  # bytes of a token's first tag, over everything
 T2: Final = 8  # bytes of its second tag, which binds it to a visitor
+RECEIPT: Final = 8  # bytes of the tag of a mark
 
 
 def frame(*parts: bytes) -> bytes:
@@ -49,8 +54,12 @@ def frame(*parts: bytes) -> bytes:
 
 def hkdf(secret: bytes, *purpose: bytes) -> bytes:
     """32 bytes of HKDF-SHA256 (RFC 5869, without a salt) of a secret, for one purpose."""
-    extracted = hmac.digest(bytes(32), secret, "sha256")
-    return hmac.digest(extracted, frame(b"seeother", *purpose) + b"\x01", "sha256")
+    return hmac.digest(_extracted(secret), frame(b"seeother", *purpose) + b"\x01", "sha256")
+
+
+@lru_cache(maxsize=32)  # keys of what is sealed come from the same secret again and again
+def _extracted(secret: bytes) -> bytes:
+    return hmac.digest(bytes(32), secret, "sha256")
 
 
 def mac(key: bytes, size: int, *parts: bytes) -> bytes:
@@ -71,14 +80,15 @@ def decode(text: str, size: int) -> bytes | None:
     """
     if len(text) != -(-size * 4 // 3):
         return None
+    spare = size % 3
     try:
         standard = text.encode("ascii").translate(_TO_STANDARD)
-        raw = a2b_base64(standard + b"=" * (-len(text) % 4), strict_mode=True)
+        raw = a2b_base64(standard + _PADDING[spare] if spare else standard, strict_mode=True)
     except ValueError:
         return None
     # Three bytes fill four characters. With one or two bytes left over, the last character has
     # bits to spare, so several texts would mean the same.
-    return raw if size % 3 == 0 or encode(raw) == text else None
+    return raw if not spare or text[-1] in _LAST[spare] else None
 
 
 class Tagger:
@@ -100,9 +110,32 @@ class Tagger:
         return state.digest()
 
 
+class Framed:
+    """`mac` of some labels and one part more, the key and the labels absorbed once.
+
+    >>> Framed(b"key", 16, b"a label")(b"part") == mac(b"key", 16, b"a label", b"part")
+    True
+    """
+
+    __slots__ = ("_start",)
+
+    def __init__(self, key: bytes, size: int, *labels: bytes) -> None:
+        self._start = blake2b(frame(*labels), key=key, digest_size=size)
+
+    def __call__(self, part: bytes) -> bytes:
+        """The tag of a part, of whatever length."""
+        state = self._start.copy()
+        state.update(b"%d:%b" % (len(part), part))
+        return state.digest()
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """All keys that come from one secret; those of the token as ready taggers."""
+    """All keys that come from one secret; those of what every request needs as ready taggers.
+
+    `input_tag` makes the key of a token's fingerprints of its nonce, `echo_tag` that of a visitor's
+    echo of his secret; `receipt_tag` signs marks.
+    """
 
     kid: int
     form_tag: Tagger
@@ -110,6 +143,9 @@ class SigningKey:
     fingerprint: bytes
     mark: bytes
     seal: bytes
+    input_tag: Framed
+    echo_tag: Framed
+    receipt_tag: Framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +187,15 @@ def _signing_key(secret: bytes, namespace: bytes) -> SigningKey:
     def key(purpose: bytes) -> bytes:
         return hkdf(secret, purpose, namespace)
 
-    token = key(b"token")
+    token, fingerprint, mark = key(b"token"), key(b"fingerprint"), key(b"mark")
     return SigningKey(
         kid=mac(token, 1, b"kid")[0],
         form_tag=Tagger(token, b"so form", T1),
         visitor_tag=Tagger(token, b"so visitor", T2),
-        fingerprint=key(b"fingerprint"),
-        mark=key(b"mark"),
+        fingerprint=fingerprint,
+        mark=mark,
         seal=key(b"seal"),
+        input_tag=Framed(fingerprint, 32, b"fp"),
+        echo_tag=Framed(fingerprint, 32, b"echo"),
+        receipt_tag=Framed(mark, RECEIPT, b"receipt"),
     )

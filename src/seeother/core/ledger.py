@@ -38,6 +38,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
+from .frozen import quick
 from .ops import (
     Abandon,
     Claim,
@@ -68,6 +69,7 @@ class State(StrEnum):
     IN_DOUBT = "in doubt"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of the ledger (without its key)."""
@@ -98,6 +100,8 @@ class Case(Enum):
     HELD = "this fence holds the row"
     TAINTED = "this fence holds it after a take-over of unknown fate"
     LOST = "another fence holds it, or nobody"
+
+    __hash__ = object.__hash__  # each is one object, and Enum's own is code in Python
 
 
 class Move(NamedTuple):
@@ -244,9 +248,9 @@ def _moved(
         case Settle() if to is State.SETTLED:
             assert row is not None
             # Only the answer tells whether a script that may stay on its page has left it.
-            stays = row.page_keeping and ask.page_keeping
-            done = replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)
-            return replace(done, page_keeping=stays)
+            stays, until = row.page_keeping and ask.page_keeping, row.lease_until
+            head = (State.SETTLED, row.fence, row.claim_id, row.fingerprint, until)
+            return Row(*head, row.tainted, stays, ask.outcome, now)
         case Resolve():
             assert row is not None
             return replace(row, state=State.SETTLED, outcome=ask.outcome, settled_at=now)

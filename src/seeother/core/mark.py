@@ -17,7 +17,7 @@ import re
 from hmac import compare_digest
 from typing import Final, NamedTuple
 
-from .keys import Keyring, decode, encode, mac
+from .keys import Keyring, decode, encode
 from .token import FIELD
 
 RANDOM: Final = 8
@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
 def sign(ring: Keyring, receipt: bytes) -> str:
     """A receipt's id as it stands in a URL: 22 URL-safe characters."""
-    return encode(receipt + mac(ring.current.mark, 8, b"receipt", receipt))
+    return encode(receipt + ring.current.receipt_tag(receipt))
 
 
 def named(random: bytes, *, page: bool) -> bytes:
@@ -45,7 +45,7 @@ def named(random: bytes, *, page: bool) -> bytes:
     >>> [names_page(named(b"12345678", page=page)) for page in (True, False)]
     [True, False]
     """
-    return bytes((random[0] | 1 if page else random[0] & ~1, *random[1:]))
+    return bytes((random[0] | 1 if page else random[0] & ~1,)) + random[1:]
 
 
 def names_page(receipt: bytes) -> bool:
@@ -64,7 +64,7 @@ def open_mark(ring: Keyring, text: str) -> bytes | None:
     if raw is None:
         return None
     for key in ring.keys:
-        if compare_digest(raw[RANDOM:], mac(key.mark, 8, b"receipt", raw[:RANDOM])):
+        if compare_digest(raw[RANDOM:], key.receipt_tag(raw[:RANDOM])):
             return raw[:RANDOM]
     return None
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
+from .frozen import quick
 from .values import Flash, Handled, Key, Outcome, Receipt, SessionWrite
 
 R = TypeVar("R")
@@ -54,6 +55,7 @@ Flow = Generator[Op[Any], Any, T]
 # Answers ------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Granted:
     """You are the one who runs it; every write of yours names this fence and claim id."""
@@ -62,6 +64,7 @@ class Granted:
     claim_id: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Settled:
     """It was done before: the recorded outcome and its age in seconds.
@@ -118,6 +121,7 @@ class Fenced:
     edited: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What a visit starts with: its session, the draft under its mark, the receipts to take.
@@ -135,6 +139,7 @@ class Opened:
     elsewhere: bool = field(default=False, compare=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The messages of one receipt, leased to this page; `again` = this was done before."""
@@ -168,6 +173,7 @@ class Echo:
     within: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Lookup(Op[Settled | InFlight | InDoubt | Unknown]):
     """Is there an outcome to replay, or somebody at it? A read, never behind a writer.
@@ -189,6 +195,7 @@ class Lookup(Op[Settled | InFlight | InDoubt | Unknown]):
         return True
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim(Op[ClaimReply]):
     """May I be the one who runs it? Durations in seconds.
@@ -219,6 +226,7 @@ class Renew(Op[Done | Fenced]):
     lease: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Settle(Op[Done | Fenced]):
     """Outcome, session changes and receipt in one step; in joined mode also the COMMIT."""
@@ -271,6 +279,7 @@ HolderOp = Renew | Settle | Abandon | Doubt | Resolve
 # Questions about receipts and sessions ------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Open(Op[Opened]):
     """Session, draft and waiting receipts of a visit; a read.
@@ -294,6 +303,7 @@ class Open(Op[Opened]):
         return self.messages and self.mark is not None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Take(Op[tuple[Taken, ...] | Busy]):
     """Lease the messages of these receipts for `lease` seconds, each to one page only."""
@@ -305,6 +315,7 @@ class Take(Op[tuple[Taken, ...] | Busy]):
     lease: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Close(Op[Done | Busy]):
     """The end of a visit: session changes, a new receipt, what was shown and what was not."""
@@ -332,6 +343,7 @@ class Rearm(Op[Done | Busy]):
 # Questions to the driver --------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Handle(Op[Handled]):
     """Run the view. The driver knows how, and on which thread."""

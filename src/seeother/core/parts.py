@@ -21,10 +21,12 @@ from types import ModuleType
 from typing import Protocol, TypeAlias, cast
 
 from ..errors import BadForm, TooLarge
+from .frozen import quick
 
 __all__ = ["Field", "Item", "Limits", "Parsed", "Upload", "parse_multipart"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Field:
     """One name and one value, as the bytes that were meant: escapes undone, nothing decoded."""
@@ -33,6 +35,7 @@ class Field:
     value: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One file: `content_type` as the client claims it, `size` in bytes, `digest` by SHA-256.
@@ -51,6 +54,7 @@ class Upload:
 Item: TypeAlias = Field | Upload
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A form body that was read: its items in order, and whether they stand for its bytes.

@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ..errors import PolicyError
@@ -154,7 +155,7 @@ class Policy:
     @property
     def ignored(self) -> frozenset[str]:
         """Names of fields that are no part of the input: tokens of ours and of frameworks."""
-        return frozenset((*FRAMEWORK_FIELDS, *self.ignore_fields))
+        return _ignored(self.ignore_fields)
 
     def is_secret(self, name: str) -> bool:
         """Is this a field that is never kept in a draft?
@@ -172,6 +173,11 @@ class Policy:
             secret in words if len(secret) < SHORT else secret in low
             for secret in map(str.lower, self.secret_fields)
         )
+
+
+@cache
+def _ignored(named: tuple[str, ...]) -> frozenset[str]:
+    return frozenset((*FRAMEWORK_FIELDS, *named))
 
 
 def stated(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -39,6 +40,7 @@ SESSION_LIKE: Final = re.compile(
 NOBODY: Final = re.compile(rb"[cx]srf|\A_hj|\Aintercom-", re.IGNORECASE)
 MONTHS: Final = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
 EMPTY: Final = (b"", b'""')
+NOTHING: Final[Mapping[bytes, bytes]] = {}
 _DATE: Final = re.compile(rb"(\d{1,2})[ -]([a-z]{3})[ -](\d{4}|\d{2}) +(\d\d):(\d\d):(\d\d)")
 _SECONDS: Final = re.compile(rb"-?\d+")
 
@@ -94,19 +96,25 @@ def signs_out(greeting: Greeting, lines: Iterable[bytes], known: Set[bytes]) -> 
         for line in map(_read, lines)
         if line.value in EMPTY or _ended(line, greeting.request.now)
     }
-    return bool(ended & sent_names(_sent(greeting)) & set(telling(greeting, (), known)))
+    if not ended or not (ended := ended & sent_names(_sent(greeting))):
+        return False
+    return not ended.isdisjoint(telling(greeting, (), known))
 
 
 def _sent(greeting: Greeting) -> list[bytes]:
-    return [value for name, value in greeting.request.headers if name == b"cookie"]
+    return greeting.request.all(b"cookie")
 
 
 def _read(line: bytes) -> Line:
-    pair, *attributes = line.split(b";")
+    pair, semicolon, attributes = line.partition(b";")
     name, _, value = pair.partition(b"=")
-    split = (one.partition(b"=") for one in attributes)
-    told = {key.strip().lower(): found.strip() for key, _, found in split}
-    return Line(name.strip(), value.strip(), told)
+    return Line(name.strip(), value.strip(), _told(attributes) if semicolon else NOTHING)
+
+
+@lru_cache(maxsize=64)  # the cookies of an app change in their values
+def _told(attributes: bytes) -> Mapping[bytes, bytes]:
+    split = [one.partition(b"=") for one in attributes.split(b";")]
+    return {key.strip().lower(): found.strip() for key, _, found in split}
 
 
 def _comes_here(line: Line, request: Request) -> bool:

@@ -28,10 +28,10 @@ leaves a message, old and new ones move into one receipt.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import UnsafeTarget
 from .again import keep_cookies
@@ -73,8 +73,7 @@ class Verdict(Enum):
     UNDO = "undone"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A submission's answer as recorded and as sent; `keep` False = no row stays."""
 
     outcome: Outcome
@@ -84,8 +83,7 @@ class Record:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PageRecord:
+class PageRecord(NamedTuple):
     """A page as sent, and what is left to write, if anything."""
 
     response: Response
@@ -211,7 +209,8 @@ def _guarded(
     if _redirects(response) or not (handled.rendered or handled.shown or cookies):
         return response
     form = handled.rendered or not handled.shown
-    return replace(response, headers=personal(response.headers, form=form, nobody=nobody))
+    headers = personal(response.headers, form=form, nobody=nobody)
+    return Response(response.status, headers, response.body)
 
 
 def _landed(

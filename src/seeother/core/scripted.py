@@ -31,7 +31,8 @@ from .values import Request
 
 RENEWED: Final = b"seeother-token"
 TURBO: Final = b"x-turbo-request-id"
-SWAPPING: Final = (b"hx-request", TURBO, b"turbo-frame", b"x-up-version")
+SWAPPING: Final = frozenset({b"hx-request", TURBO, b"turbo-frame", b"x-up-version"})
+ASKING: Final = SCRIPTED | {TURBO}
 NAVIGATED: Final = (b"document", b"iframe")
 MAIN: Final = (b"main", b"[up-main]", b"body", b"html")
 
@@ -41,7 +42,7 @@ def is_scripted(request: Request) -> bool:
     dest = request.header(b"sec-fetch-dest")
     if dest is not None:
         return dest not in NAVIGATED
-    return any(name in SCRIPTED or name == TURBO for name, _ in request.headers)
+    return request.has(ASKING)
 
 
 def replaces_page(request: Request) -> bool:
@@ -65,4 +66,4 @@ def shows(request: Request) -> bool:
     if request.header(b"sec-fetch-dest") != b"empty":
         return True
     html = b"text/html" in (request.header(b"accept") or b"")
-    return html or any(name in SWAPPING for name, _ in request.headers)
+    return html or request.has(SWAPPING)

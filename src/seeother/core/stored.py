@@ -73,8 +73,7 @@ def address(request: Request) -> str | None:
 
 def _navigates(request: Request) -> bool:
     """Does the answer become a page in a window? A script wants what it asked for."""
-    scripted = any(request.header(name) is not None for name in SCRIPTED)
-    return request.header(b"sec-fetch-dest") in NAVIGATING and not scripted
+    return request.header(b"sec-fetch-dest") in NAVIGATING and not request.has(SCRIPTED)
 
 
 def _is_page(head: Response) -> bool:

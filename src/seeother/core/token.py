@@ -29,12 +29,13 @@ and no window is left in which a token is valid and its row is gone.
 
 from __future__ import annotations
 
+from functools import cache
 from hmac import compare_digest
 from struct import Struct
 from typing import Final, Literal, NamedTuple
 
 from ..errors import BadToken, StaleToken
-from .keys import T1, T2, Keyring, SigningKey, decode, encode, mac
+from .keys import T1, T2, Framed, Keyring, SigningKey, decode, encode
 
 OnEdit = Literal["new", "confirm", "refuse"]
 
@@ -44,9 +45,9 @@ HEADERS: Final = 0b0100
 EDITS: Final[tuple[OnEdit, ...]] = ("new", "confirm", "refuse")
 SKEW: Final = 300
 HEAD: Final = Struct(">BBI16s")  # version and flags, kid, issued, nonce
-START: Final = Struct(">BBI")  # the same without the nonce
 NONCE: Final = 16
 WHOLE: Final = Struct(f"{HEAD.size}s{T1}s{T2}s")  # head, t1, t2
+PARTS: Final = Struct(f">BBI{NONCE}x{T1}s{T2}s")  # the same as it is read: what the head says
 FIELD: Final = "so_token"
 
 
@@ -90,8 +91,12 @@ class Token(NamedTuple):
 
         The nonce itself is never stored: a stolen ledger cannot be used to submit anything.
         """
-        digest = mac(b"", 12, b"ledger id", namespace.encode(), self.nonce)
-        return self.issued.to_bytes(4, "big") + digest
+        return self.issued.to_bytes(4, "big") + _naming(namespace)(self.nonce)
+
+
+@cache  # a process has few apps
+def _naming(namespace: str) -> Framed:
+    return Framed(b"", 12, b"ledger id", namespace.encode())
 
 
 def mint(
@@ -135,10 +140,10 @@ def verify(
     raw = decode(text, WHOLE.size)
     if raw is None:
         raise BadToken("not 56 canonical base64url characters")
-    head, t1, t2 = WHOLE.unpack(raw)
-    flags, kid, issued = START.unpack_from(raw)
+    flags, kid, issued, t1, t2 = PARTS.unpack(raw)
     if flags >> 4 != VERSION or flags & 0b11 >= len(EDITS):
         raise BadToken("a version or a flag that this release does not know")
+    head = raw[: HEAD.size]
     key = _signer(ring, kid, head + t2, t1, scopes)
     if key is None:
         raise BadToken("the first tag is wrong: forged, or made for another form, app or secret")
@@ -152,8 +157,10 @@ def verify(
 def _signer(
     ring: Keyring, kid: int, signed: bytes, t1: bytes, scopes: tuple[str, ...]
 ) -> SigningKey | None:
-    for scope in scopes:
-        for key in ring.keys:
-            if key.kid == kid and compare_digest(t1, key.form_tag(signed + scope.encode())):
-                return key
+    for key in ring.keys:
+        if key.kid == kid:
+            for scope in scopes:
+                data = signed + scope.encode() if scope else signed
+                if compare_digest(t1, key.form_tag(data)):
+                    return key
     return None

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from .cookie import SetCookie
+from .frozen import quick
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Category = str
 Kind = Literal["accepted", "rejected"]
 
+# An encoder of json is made anew for every list, and for a text it is not: so rows are put together
+# here, of texts.
 _JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
 
@@ -25,6 +28,7 @@ ACCEPTED: Final[Kind] = "accepted"
 REJECTED: Final[Kind] = "rejected"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request as the core sees it; header names are lower-case bytes.
@@ -52,6 +56,16 @@ class Request:
         """The first value of a header, or None."""
         return self._first.get(name)
 
+    def has(self, names: frozenset[bytes]) -> bool:
+        """Does it carry one of these headers?"""
+        return not names.isdisjoint(self._first)
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of a header; hardly a request has two headers of one name."""
+        if len(self._first) == len(self.headers):
+            return [self._first[name]] if name in self._first else []
+        return [value for key, value in self.headers if key == name]
+
     @property
     def origin(self) -> str:
         """`scheme://host[:port]` under which the client reached us."""
@@ -64,6 +78,7 @@ class Request:
         return f"{self.origin}{self.root}{self.path}" + (f"?{query}" if query else "")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Response:
     """One HTTP response with its whole body; header names are lower-case bytes."""
@@ -81,7 +96,7 @@ class Response:
 
     def all(self, name: bytes) -> tuple[bytes, ...]:
         """Every value of a header."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 def text_of(value: bytes) -> str:
@@ -92,6 +107,7 @@ def text_of(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Flash:
     """A one-time message: text, a category as in Flask and Django, perhaps a link to the thing."""
@@ -101,6 +117,7 @@ class Flash:
     link: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Rejected input and what is wrong with it, kept across the redirect.
@@ -121,14 +138,14 @@ class Draft:
         return next((text for key, text in self.errors if key == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """The ledger's key: id from the token (issue time first), variant from the input."""
 
     id: bytes
     variant: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The recorded answer of a submission: never a body. `cookies` are sealed (`core.again`)."""
@@ -141,6 +158,7 @@ class Outcome:
     cookies: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What travels with a redirect: owns the messages and the draft of one outcome.
@@ -165,6 +183,7 @@ class Receipt:
 Update = Callable[[bytes | None], bytes]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one visit did to its session: keys set, deleted and updated, or all of them cleared.
@@ -181,6 +200,7 @@ class Changes:
         return bool(self.sets or self.deletes or self.cleared or self.updates)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SessionWrite:
     """A change set and the session it belongs to (ids are hashes of cookies).
@@ -196,6 +216,7 @@ class SessionWrite:
     ends: bytes | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeptPage:
     """A page that answers a submission, whole and as the app made it, to be kept and shown later.
@@ -207,6 +228,7 @@ class KeptPage:
     cookies: Set[bytes]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Handled:
     """What the view did: its answer, and what it left in its visit.
@@ -233,15 +255,17 @@ class Handled:
 def pack_outcome(outcome: Outcome) -> bytes:
     """An outcome as the bytes that the ledger keeps."""
     headers = [[k.decode("latin-1"), v.decode("latin-1")] for k, v in outcome.headers]
-    receipt = outcome.receipt.hex() if outcome.receipt else None
-    row = [outcome.kind[0], outcome.status, outcome.location, receipt, headers]
-    row += [outcome.cookies.hex()] if outcome.cookies else []
-    return _ASCII.encode(row).encode()
+    said = _ASCII.encode(headers) if headers else "[]"
+    location = "null" if outcome.location is None else _ASCII.encode(outcome.location)
+    receipt = f'"{outcome.receipt.hex()}"' if outcome.receipt else "null"
+    cookies = f',"{outcome.cookies.hex()}"' if outcome.cookies else ""
+    row = f'["{outcome.kind[0]}",{outcome.status},{location},{receipt},{said}{cookies}]'
+    return row.encode()
 
 
 def unpack_outcome(data: bytes) -> Outcome:
     """The inverse of `pack_outcome`."""
-    kind, status, location, receipt, headers, *cookies = json.loads(data)
+    kind, status, location, receipt, headers, *cookies = json.loads(data.decode())
     return Outcome(
         ACCEPTED if kind == "a" else REJECTED,
         status,
@@ -254,10 +278,14 @@ def unpack_outcome(data: bytes) -> Outcome:
 
 def pack_messages(messages: tuple[Flash, ...]) -> bytes:
     """Messages as the bytes that a receipt keeps."""
-    rows = [[m.text, m.category, m.link] for m in messages]
-    return _JSON.encode(rows).encode()
+    return f"[{','.join(map(_packed, messages))}]".encode()
+
+
+def _packed(message: Flash) -> str:
+    link = "null" if message.link is None else _JSON.encode(message.link)
+    return f"[{_JSON.encode(message.text)},{_JSON.encode(message.category)},{link}]"
 
 
 def unpack_messages(data: bytes) -> tuple[Flash, ...]:
     """The inverse of `pack_messages`."""
-    return tuple(Flash(*row) for row in json.loads(data))
+    return tuple(Flash(*row) for row in json.loads(data.decode()))

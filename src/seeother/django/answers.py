@@ -96,6 +96,11 @@ def plant(response: HttpResponseBase, visit: Visit) -> None:
     del response[LENGTH]
 
 
+def shows_a_page(response: HttpResponseBase) -> bool:
+    """Is it a page, answered in place?"""
+    return response.status_code == 200 and is_html(core_response(response))
+
+
 def rejects(response: HttpResponseBase) -> bool:
     """Is it a page that shows a form or a formset of Django's with what is wrong with it?"""
     context: dict[str, object] = getattr(response, "context_data", None) or {}

@@ -2,7 +2,8 @@
 
 A form that is posted is a submission: its flow claims it (BEGIN), runs everything that is inside of
 the middleware, and settles it (COMMIT). Inside are also the sessions and the messages, so what they
-write belongs to the same transaction. Every other request is a page.
+write belongs to the same transaction. In mode fenced the claim is a transaction of its own, and the
+other one begins with the first write (`late`). Every other request is a page.
 
 Django turns exceptions into responses before a middleware sees them. `process_exception` tells of
 those of views, and then the transaction is taken back, whatever the response says; so it is for
@@ -18,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -27,32 +28,33 @@ from django.http import HttpRequest, HttpResponseBase
 from ..core.body import is_form
 from ..core.entry import greet
 from ..core.flows import Answer, submission
-from ..core.headers import redirect
 from ..core.ops import Flow, Handle, Lane
 from ..core.policy import Mode
-from ..core.target import clean_location
-from ..core.values import Handled, Request, Response
+from ..core.record import RELEASING
+from ..core.values import Handled, Request
 from ..drive import Driver, Perform, Spawn, Talk, advance
 from ..errors import PolicyError, Refused, SeeOtherError
-from ..hold import is_html
 from ..log import request_line
 from ..pages import error_page
 from ..setup import performing
+from ..stores.base import Performs
 from .answers import (
     apply,
-    core_response,
     django_response,
     plant,
     rejects,
     set_cookies,
+    shows_a_page,
     with_cookies,
 )
 from .exempt import Wishes, wishes_of
 from .incoming import core_request, policy_for, read_form, unmark
+from .late import Reserved, late_transaction
 from .proof import finish
 from .settings import Settings
 from .visits import DjangoVisit, visiting
 
+INSIDE: Final[tuple[Mode | None, ...]] = ("joined", "fenced")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 View = Callable[[HttpRequest], HttpResponseBase]
 AsyncView = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -89,6 +91,7 @@ class Exchange:
         self._core: Request = core_request(request)
         self._transaction = project.store.transaction()
         self._mode: Mode | None = None
+        self._reserved: Reserved | None = None
         self._response: HttpResponseBase | None = None
         self._word = "page"
         self._visit: DjangoVisit
@@ -98,6 +101,7 @@ class Exchange:
 
         def handle(op: Handle) -> Handled:
             self._visit.begin(op.opened, op.taken)
+            self._transaction.open()
             return self._judged(view(self.request))
 
         refused = self._admit()
@@ -111,7 +115,7 @@ class Exchange:
             except (Undone, SeeOtherError) as error:
                 response = self._without_effect(error)
             finally:
-                self._transaction.rollback()
+                self._end()
         self._transaction.tell()
         return self._logged(response)
 
@@ -120,6 +124,8 @@ class Exchange:
 
         async def handle(op: Handle) -> Handled:
             self._visit.begin(op.opened, op.taken)
+            if self._mode == "fenced":
+                await on_thread(self._transaction.open)
             return self._judged(await view(self.request))
 
         refused = self._admit()
@@ -132,8 +138,8 @@ class Exchange:
             except (Undone, SeeOtherError) as error:
                 response = self._without_effect(error)
             finally:
-                if self._transaction.is_open:  # cancelled: the client has gone
-                    await asyncio.shield(on_thread(self._transaction.rollback))
+                if self._is_open:  # cancelled: the client has gone
+                    await asyncio.shield(on_thread(self._end))
         if self._transaction.tells:
             await on_thread(self._transaction.tell)
         return self._logged(response)
@@ -168,8 +174,12 @@ class Exchange:
         visit.submit(body)
         if visit.entry is not None and form:
             visit.running = visit.entry.key
-            separate = wishes.non_atomic or self._project.mode == "separate"
-            self._mode = "separate" if separate else "joined"
+            self._mode = "separate" if wishes.non_atomic else wishes.mode or self._project.mode
+        visit.undoes = self._mode in INSIDE
+        if self._mode == "fenced":
+            store = self._project.store
+            self._transaction = late_transaction(store, visit.policy.patience)
+            self._reserved = Reserved(store, self._transaction)
 
     def _flow(self) -> Flow[Answer]:
         """The conversation around this request."""
@@ -180,8 +190,21 @@ class Exchange:
 
     def _perform(self) -> Perform:
         store = self._project.store
-        inside = store.within(self._transaction) if self._mode == "joined" else store
+        inside: Performs = self._reserved or store
+        if self._mode == "joined":
+            inside = store.within(self._transaction)
         return performing(inside.perform, self._visit.policy)
+
+    def _end(self) -> None:
+        """Nothing is left open, whatever happened."""
+        self._transaction.rollback()
+        if self._reserved is not None:
+            self._reserved.end()
+
+    @property
+    def _is_open(self) -> bool:
+        claimed = self._reserved is not None and self._reserved.holds
+        return claimed or self._transaction.is_open
 
     # After it --------------------------------------------------------------------------------
 
@@ -192,17 +215,13 @@ class Exchange:
             response.cookies.pop(settings.SESSION_COOKIE_NAME, None)  # only the new id may be named
         plant(response, visit)
         handled = visit.handled(with_cookies(response))
-        if self._mode != "joined":
+        if self._mode not in INSIDE:
             return handled
         raised = visit.raised is not None or visit.undo or self._transaction.doomed
-        if raised and response.status_code < 500:
+        if raised and (response.status_code < 500 or response.status_code in RELEASING):
             raise Undone(handled)
-        return visit.keep_nothing(handled) if self._is_rejected(response) else handled
-
-    def _is_rejected(self, response: HttpResponseBase) -> bool:
-        """Is it the form again, answered in place?"""
-        page = response.status_code == 200 and is_html(core_response(response))
-        return page and (rejects(response) or not self._transaction.has_changed)
+        again = shows_a_page(response) and (rejects(response) or not self._transaction.has_changed)
+        return visit.keep_nothing(handled) if again else handled
 
     def _answered(self, answer: Answer) -> HttpResponseBase:
         """The view's own answer as the flow decided it, or the answer of an earlier one."""
@@ -221,7 +240,7 @@ class Exchange:
         if isinstance(error, Undone):
             self._word = "undone"
             assert self._response is not None
-            apply(visit.renewed(self._seen(error.handled.response)), self._response)
+            apply(visit.renewed(visit.seen(error.handled.response)), self._response)
             set_cookies(self._response, error.handled.cookies)
             return self._response
         if isinstance(error, PolicyError):
@@ -231,14 +250,6 @@ class Exchange:
         response = django_response(visit.renewed(handled.response), handled.cookies)
         finish(self.request, response)
         return response
-
-    def _seen(self, response: Response) -> Response:
-        """An answer without an outcome; a redirect after a form is 303 all the same."""
-        location = response.header(b"location")
-        if location is None or response.status in (307, 308):
-            return response
-        status = self._visit.policy.redirect_status
-        return Response(status, redirect(status, clean_location(location), response.headers))
 
     def _logged(self, response: HttpResponseBase) -> HttpResponseBase:
         landing = response.get("Location")

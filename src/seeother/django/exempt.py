@@ -4,6 +4,7 @@
 |---|---|---|---|
 | nothing | checked | yes | yes: joined |
 | `@csrf_exempt` | of anywhere | yes | yes |
+| `@seeother_fenced` | checked | yes, by itself | from its first write on: fenced |
 | `@transaction.non_atomic_requests` | checked | yes | the view's own: separate |
 | `@seeother_exempt` | of anywhere | no | no |
 
@@ -23,9 +24,12 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils import translation
 
+from ..core.policy import Mode
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK: Final = "seeother_exempt"
+MODE: Final = "seeother_mode"
 
 
 class Wishes(NamedTuple):
@@ -34,6 +38,7 @@ class Wishes(NamedTuple):
     anywhere: bool = False
     unclaimed: bool = False
     non_atomic: bool = False
+    mode: Mode | None = None
 
 
 def seeother_exempt(view: F) -> F:
@@ -46,6 +51,17 @@ def seeother_exempt(view: F) -> F:
     return view
 
 
+def seeother_fenced(view: F) -> F:
+    """Run a view in mode fenced, whatever the project's mode is: exactly once, however slow.
+
+    The form is claimed first, in a short transaction of its own; the view's transaction begins with
+    its first write, so nothing is locked while it reads, computes or asks somebody else. Another
+    click meanwhile gets the waiting page after `patience`.
+    """
+    view.seeother_mode = "fenced"  # type: ignore[attr-defined]
+    return view
+
+
 def wishes_of(request: HttpRequest, alias: str) -> Wishes:
     """What the view that this request will meet says about itself."""
     view = _view_of(request)
@@ -54,6 +70,7 @@ def wishes_of(request: HttpRequest, alias: str) -> Wishes:
         unclaimed or bool(getattr(view, "csrf_exempt", False)),
         unclaimed,
         alias in getattr(view, "_non_atomic_requests", ()),
+        getattr(view, MODE, None),
     )
 
 

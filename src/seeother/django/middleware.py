@@ -19,9 +19,10 @@ from typing import Any, cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
-from ..errors import PolicyError, SeeOtherError
+from ..log import EVENTS
 from .answers import django_response
 from .exchange import DRIVER, Exchange
+from .outage import refused_in_view
 from .settings import current
 from .visits import KEY, visit_of
 
@@ -62,15 +63,19 @@ class SeeOtherMiddleware:
     ) -> HttpResponseBase | None:
         """A view raised; Django is about to make a page of it, and the page will not say so.
 
-        What seeother itself refused in the view (an unsafe target) has a page of its own.
+        What seeother itself refused in the view (an unsafe target) has a page of its own, and so
+        has a database that failed there (`outage`).
         """
         visit = visit_of(request)
         if visit is None:
             return None
         visit.raised = exception
-        if isinstance(exception, SeeOtherError) and not isinstance(exception, PolicyError):
-            return django_response(visit.refusal(exception))
-        return None
+        refused = refused_in_view(visit, exception)
+        if refused is None:
+            return None
+        if refused is not exception:
+            EVENTS.error("the database failed in a view: %s", refused, exc_info=exception)
+        return django_response(visit.refusal(refused))
 
 
 def _is_inside(request: HttpRequest) -> bool:

@@ -26,7 +26,7 @@ from ..stores.pg_connect import Pool, is_alive, longest_retention, translated, v
 from ..stores.pg_driver import has_written
 from ..stores.pg_rows import PgWork
 from ..stores.pg_wire import IDLE, Wire
-from ..stores.postgres import HOLD, NOTE, WATCHERS, PostgresStore, Process
+from ..stores.postgres import HOLD, NOTE, WATCHERS, PostgresStore, Process, sweep
 from .transaction import ViewTransaction
 
 SAVEPOINT: Final = "seeother"
@@ -88,6 +88,7 @@ class PgDjangoStore(PostgresStore):
             if longest_retention(self.raw) < self.retention:
                 with self.writing() as work:
                     work.wire.say(schema.LONGEST, str(self.retention))
+            sweep(self.raw, self.clock())
         self._prepared.add(name)
 
     def shut(self) -> None:

@@ -32,7 +32,7 @@ from .store import DjangoStore, store_for
 
 NAME: Final = "SEEOTHER"
 ALIAS: Final = DEFAULT_DB_ALIAS
-MODES: Final = (None, "joined", "separate")
+MODES: Final = (None, "joined", "fenced", "separate")
 MARGIN: Final = 600.0
 
 
@@ -59,7 +59,7 @@ def said() -> dict[str, Any]:
     if named.get("store") is not None:
         raise PolicyError("the ledger stands in the project's own database: leave out `store`")
     if named.get("mode") not in MODES:
-        raise PolicyError('in Django mode is "joined" (the default) or "separate"')
+        raise PolicyError('in Django mode is "joined" (the default), "fenced" or "separate"')
     return named
 
 

@@ -25,7 +25,9 @@ from ..errors import PolicyError, StoreDown
 from ..stores import schema
 from ..stores.base import Transaction
 from ..stores.connect import begin, committed, longest_retention, translated
+from ..stores.fenced import Fenced
 from ..stores.joined import Joined
+from ..stores.owners import sweep
 from ..stores.rows import SQLWork
 from ..stores.workstore import WorkStore
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 VENDOR: Final = "sqlite"
 VENDORS: Final = (VENDOR, "postgresql")
 SAVEPOINT: Final = "seeother"
+BEGINS: Final = "seeother_begins"  # on a connection: begins the transaction of its submission
 SETTINGS: Final = ("journal_mode", "synchronous")
 FULL: Final = 2
 TABLE: Final = "SELECT 1 FROM sqlite_master WHERE name='so_meta'"
@@ -87,6 +90,10 @@ class DjangoStore(WorkStore):
         """This store inside the view's transaction."""
         return Joined(cast("Any", self), transaction)
 
+    def fenced(self, transaction: Transaction) -> Fenced:
+        """This store with its Settle inside the view's transaction, and a claim of its own."""
+        return Fenced(cast("Any", self), transaction)
+
     def check(self, raw: sqlite3.Connection) -> None:
         """A transaction of Django's on our alias is always one on our own database."""
         assert raw is self.connection.connection
@@ -104,6 +111,7 @@ class DjangoStore(WorkStore):
                     if work is None:  # the next one will say it
                         return
                     self.raw.execute(schema.WRITE_META, ("retention", str(self.retention)))
+            sweep(self.raw, self.clock())
         self._prepared.add(name)
 
     def _version(self) -> str:
@@ -131,6 +139,7 @@ class DjangoStore(WorkStore):
     @contextmanager
     def writing(self, *, notes: bool = False) -> Generator[SQLWork | None]:
         """A step that writes: a transaction of its own, or a part of the one that is open."""
+        getattr(self.connection, BEGINS, _nothing)()
         with translated():
             raw = self.raw
             if raw.in_transaction:
@@ -152,6 +161,10 @@ def store_for(alias: str, **limits: Any) -> DjangoStore:
     from .pg_store import PgDjangoStore  # noqa: PLC0415 - psycopg is an extra
 
     return cast("DjangoStore", PgDjangoStore(alias, **limits))
+
+
+def _nothing() -> None:
+    """No view of mode fenced is running on this connection."""
 
 
 @contextmanager

@@ -67,6 +67,9 @@ class ViewTransaction:
         """Was a row changed since the claim?"""
         return self._count() > self._changes
 
+    def open(self) -> None:
+        """The view comes next; it has begun with the claim already (joined)."""
+
     def begin(self) -> bool:
         """Open it for writing; False if another writer has the lock."""
         connection = self._store.connection

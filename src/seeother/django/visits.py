@@ -17,7 +17,9 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest
 
 from ..core.entry import Greeting
+from ..core.headers import redirect
 from ..core.policy import Policy
+from ..core.target import clean_location
 from ..core.values import Draft, Handled, Response
 from ..errors import SeeOtherError
 from ..visit import Visit
@@ -31,7 +33,7 @@ class DjangoVisit(Visit):
     """One request, seen from a Django view.
 
     `raised` is what the view raised, before Django made a page of it; `undo`: something inside
-    wants this request to have had no effect.
+    wants this request to have had no effect; `undoes`: where it raises, nothing of it stays.
     """
 
     def __init__(self, greeting: Greeting, policy: Policy, request: HttpRequest) -> None:
@@ -40,7 +42,7 @@ class DjangoVisit(Visit):
         hinted = greeting.hinted or bool(self._cookie_of_session())
         super().__init__(replace(greeting, sid=None, hinted=hinted), policy)
         self.raised: Exception | None = None
-        self.undo = False
+        self.undo = self.undoes = False
 
     @property
     def session(self) -> Any:
@@ -86,6 +88,14 @@ class DjangoVisit(Visit):
         """What this visit leaves behind; on the page of a failure nobody saw a message."""
         handled = super().handled(response)
         return replace(handled, shown=False) if response.status >= 500 else handled
+
+    def seen(self, response: Response) -> Response:
+        """An answer without an outcome; a redirect after a form is 303 all the same."""
+        location = response.header(b"location")
+        if location is None or response.status in (307, 308):
+            return response
+        status = self.policy.redirect_status
+        return Response(status, redirect(status, clean_location(location), response.headers))
 
     def resend(self, error: SeeOtherError, errors: Mapping[str, str] | None = None) -> Response:
         """The form once more, with what CsrfViewMiddleware will ask for."""

@@ -15,6 +15,8 @@ requests at once cannot lose each other's session writes.
 What a POST is worth depends on where its row in the ledger lives:
 
 * `@so.once(db)` on a view: **joined**, exactly once, outcome included, over crashes;
+* the same with `SeeOther(app, mode="fenced")` or `@so.once(db, mode="fenced")`: **fenced**, exactly
+  once, and nothing is locked before the view's first write: for views that take long;
 * with Flask-SQLAlchemy on one SQLite file and nothing else said: **hooked**, the view's first
   commit happens at most once (`seeother.flask.hooked`);
 * without it, or with several binds: **separate**, at most once, and after a crash an honest "in

@@ -21,14 +21,14 @@ from flask.testing import FlaskClient
 
 from .. import wsgi
 from ..core.entry import Greeting
-from ..core.policy import Policy
+from ..core.policy import Mode, Policy
 from ..errors import PolicyError
 from ..stores import Store
 from ..visit import Visit
 from ..wsgi_exchange import request_of
 from .commands import seeother
 from .exempt import is_exempt
-from .guard import ONCE, claims, guarded, submits
+from .guard import BY_ONCE, ONCE, claims, guarded, submits
 from .login import watch
 from .sessions import SeeOtherSessionInterface
 from .settings import Settings, said, settle, shares
@@ -77,23 +77,29 @@ class SeeOther:
             app.test_client_class = SameOriginClient
         app.cli.add_command(seeother)
 
-    def once(self, db: Any) -> Callable[[F], F]:
-        """Run a view exactly once for each submission (mode joined).
+    def once(self, db: Any, *, mode: Mode | None = None) -> Callable[[F], F]:
+        """Run a view exactly once for each submission (mode joined or fenced).
 
         `db` is Flask-SQLAlchemy's `SQLAlchemy`, or a (scoped) session of SQLAlchemy, on the SQLite
-        file in which the ledger stands. The view's rows, its answer, its messages and its session
-        changes are ONE transaction: its `commit()` and `rollback()` work on a savepoint, and it is
-        committed at the end. A duplicate gets the recorded answer and the view is not called; a
-        view that raises leaves nothing, and its token may be sent again. It is for unsafe methods;
-        a GET of the same view runs as ever. Put it nearest to the view: whatever stands outside of
-        it (`login_required`) runs for every duplicate.
+        file or the PostgreSQL in which the ledger stands. `mode` is "joined", or "fenced" for a
+        view that takes long: nothing is locked before its first write; else the app's own mode
+        decides (joined unless that is fenced). Raises PolicyError for another one.
+
+        The view's rows, its answer, its messages and its session changes are ONE transaction: its
+        `commit()` and `rollback()` work on a savepoint, and it is committed at the end. A duplicate
+        gets the recorded answer and the view is not called; a view that raises leaves nothing, and
+        its token may be sent again. It is for unsafe methods; a GET of the same view runs as ever.
+        Put it nearest to the view: whatever stands outside of it (`login_required`) runs for every
+        duplicate.
         """
+        if mode not in (None, *BY_ONCE):
+            raise PolicyError(f'once() runs a view "joined" or "fenced", not {mode!r}')
         self._bind = self._bind or db
 
         def decorate(view: F) -> F:
             @wraps(view)
             def run(*args: Any, **kwargs: Any) -> Any:
-                return _once(db, view, args, kwargs)
+                return _once(db, mode, view, args, kwargs)
 
             setattr(run, ONCE, True)
             return run  # type: ignore[return-value]
@@ -198,7 +204,7 @@ class Machinery(wsgi.SeeOther):
         state = self._state
         interface = state.app.session_interface
         own = interface if isinstance(interface, SeeOtherSessionInterface) else OWN
-        notices = state.settings.mode == "joined"
+        notices = state.settings.mode in BY_ONCE
         return FlaskVisit(greeting, self.policy, own.style(state.app), notices=notices)
 
 
@@ -263,7 +269,7 @@ def _around(state: State, dispatch: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _once(db: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _once(db: Any, mode: Mode | None, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """One call of a view under `once`."""
     visit = request.environ.get(KEY)
     if not isinstance(visit, Visit):
@@ -272,7 +278,8 @@ def _once(db: Any, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return current_app.ensure_sync(view)(*args, **kwargs)
     if visit.running is not None:
         raise PolicyError("a decorator hides once(): let it use functools.wraps, or put it inside")
-    from .effect import joined  # noqa: PLC0415 - SQLAlchemy is an extra
+    from .effect import run_once  # noqa: PLC0415 - SQLAlchemy is an extra
 
-    state = current_app.extensions[KEY]
-    return joined(state, visit, db, lambda: current_app.ensure_sync(view)(*args, **kwargs))
+    state, inside = current_app.extensions[KEY], current_app.ensure_sync(view)
+    own = mode or state.settings.policy.mode
+    return run_once(state, visit, db, lambda: inside(*args, **kwargs), own)

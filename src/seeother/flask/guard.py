@@ -3,7 +3,7 @@
 It stands between the hooks and the view: whatever `before_request` does (sign in, refuse, redirect)
 happens first and is no submission; `after_request` comes later and cannot change the outcome. A
 form that comes with POST is a submission; in mode hooked or separate the guard claims it, in joined
-`once` does.
+and fenced `once` does.
 
 An exception of the view is seen here before an error handler makes a page of it, so that it counts
 as what it is. In mode separate an HTTP error that is raised (`abort(404)`) is an answer like one
@@ -21,6 +21,7 @@ from ..core.body import is_form
 from ..core.flows import Answer, submission
 from ..core.ops import Handle
 from ..core.origin import SAFE_METHODS
+from ..core.policy import Mode
 from ..core.values import Handled, Response
 from ..errors import PolicyError, SeeOtherError
 from ..setup import performing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .extension import State
 
 ONCE: Final = "__seeother_once__"
+BY_ONCE: Final[tuple[Mode, ...]] = ("joined", "fenced")
 View = Callable[[], Any]
 
 
@@ -90,7 +92,7 @@ class Run:
 def claims(state: State, visit: FlaskVisit, view: object, method: str) -> bool:
     """Is this a submission that the guard claims?"""
     form = visit.entry is not None and is_form(visit.greeting.request)
-    return form and state.settings.mode != "joined" and not is_once(view, method)
+    return form and state.settings.mode not in BY_ONCE and not is_once(view, method)
 
 
 def is_once(view: object, method: str) -> bool:

@@ -2,19 +2,28 @@
 
 No second connection can see such a database, so the ledger stands beside it in this process's own
 memory. The order of the two commits does not matter: nothing survives a crash between them.
+
+Mode fenced is refused: its views run at the same time, each in a transaction of its own, and here
+all of them have one connection.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..core import ops
+from ..core.policy import Mode
 from ..errors import PolicyError
 from ..stores.base import Performs, Transaction
 from ..stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+NO_FENCED: Final = (
+    'mode "fenced" needs an SQLite file or PostgreSQL: all views of a database in memory have one'
+    ' connection, so take a file (sqlite:///test.db), or mode "joined"'
+)
 
 
 class InMemory(MemoryStore):
@@ -29,8 +38,14 @@ class InMemory(MemoryStore):
         return _Around(self, transaction)
 
     def fenced(self, transaction: Transaction) -> NoReturn:
-        """Nobody waits for a database in memory."""
-        raise PolicyError("a database in memory has no mode fenced")
+        """All of a process's views have one connection there. Raises PolicyError."""
+        raise PolicyError(NO_FENCED)
+
+
+def refuse_memory(store: object, mode: Mode | None) -> None:
+    """Raises PolicyError where mode fenced was asked for on a database in memory."""
+    if mode == "fenced" and isinstance(store, InMemory):
+        raise PolicyError(NO_FENCED)
 
 
 class _Around:

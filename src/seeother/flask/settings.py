@@ -18,7 +18,7 @@ database after it as often as before. Only names that cannot be are refused at o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -29,7 +29,7 @@ from ..setup import prepared
 from ..stores import Store
 from ..stores.memory import MemoryStore
 from ..stores.sqlite import SQLiteStore
-from .memory import InMemory
+from .memory import InMemory, refuse_memory
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -41,16 +41,25 @@ FILE: Final = "seeother.db"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an app works with. `mode` is how views without `once` run.
+    """What an app works with. `mode` is how views without `once` run; joined, fenced: unclaimed.
 
-    The policy's own mode is "joined": the machinery around the app claims nothing, the guard does.
-    `engine` is the app's default database where it may hook into its commits.
+    The policy's own mode is that of `once` where nothing else is said: the machinery around the app
+    claims nothing. `engine` is the app's default database where it may hook into its commits.
     """
 
     policy: Policy
     store: Store
     mode: Mode
     engine: Engine | None = None
+    _policies: dict[Mode, Policy] = field(default_factory=dict[Mode, Policy])
+
+    def policy_of(self, mode: Mode) -> Policy:
+        """The policy of a view that `once` runs in this mode."""
+        if mode == self.policy.mode:
+            return self.policy
+        if mode not in self._policies:
+            self._policies[mode] = replace(self.policy, mode=mode)
+        return self._policies[mode]
 
 
 class Database(NamedTuple):
@@ -93,8 +102,6 @@ def settle(app: Flask, given: Mapping[str, Any], bind: Any = None) -> Settings:
     """
     config = cast("Mapping[str, Any]", app.config)
     settings = said(config, given)
-    if settings.get("mode") == "fenced":
-        raise PolicyError('mode "fenced" is not there for Flask; use "joined" and once(db)')
     base = database(app, bind)
     defaults: dict[str, Any] = {
         "debug": app.debug,
@@ -109,7 +116,8 @@ def settle(app: Flask, given: Mapping[str, Any], bind: Any = None) -> Settings:
     )
     merged["secret"] = settings.get("secret") or _secrets(app)
     mode = merged.pop("mode", None)
-    policy, store = prepared(Policy.of({**merged, "mode": "joined"}))
+    once: Mode = "fenced" if mode == "fenced" else "joined"
+    policy, store = prepared(Policy.of({**merged, "mode": once}))
     return _moded(policy, store, mode, base)
 
 
@@ -120,6 +128,7 @@ def _moded(policy: Policy, store: Store, mode: Mode | None, base: Database | Non
             setattr(store, name, value)
     if base is not None and base.file is None and isinstance(store, MemoryStore):
         store = InMemory(base.engine, store)
+    refuse_memory(store, mode)
     own = base is not None and shares(store, base.engine)
     hookable = base is not None and own and base.single and base.remembers
     if mode == "hooked" and not hookable:

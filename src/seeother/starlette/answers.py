@@ -11,7 +11,7 @@ def core_response(response: Response | StarletteResponse) -> Response:
     """Any response of a view as a value of the core."""
     if isinstance(response, Response):
         return response
-    headers = tuple((k.lower(), v) for k, v in response.raw_headers)
+    headers = tuple([(k.lower(), v) for k, v in response.raw_headers])
     return Response(response.status_code, headers, bytes(response.body))
 
 
@@ -19,7 +19,7 @@ def to_starlette(response: Response) -> StarletteResponse:
     """A value of the core as a Starlette response."""
     made = StarletteResponse(response.body, response.status)
     made.raw_headers = [
-        *((k, v) for k, v in response.headers if k != b"content-length"),
+        *[pair for pair in response.headers if pair[0] != b"content-length"],
         (b"content-length", str(len(response.body)).encode()),
     ]
     return made

@@ -103,12 +103,15 @@ def varying(session: RequestSession, send: Send) -> Send:
 
 
 def _vary(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    listed = b", ".join(value for name, value in headers if name.lower() == VARY)
+    lines = [value for name, value in headers if name.lower() == VARY]
+    if not lines:
+        return [*headers, (VARY, b"Cookie")]
+    listed = b", ".join(lines)
     words = {word.strip().lower() for word in listed.split(b",")}
     if words & {b"*", b"cookie"}:
         return headers
     both = b"%s, Cookie" % listed if listed else b"Cookie"
-    return [*(one for one in headers if one[0].lower() != VARY), (VARY, both)]
+    return [*[one for one in headers if one[0].lower() != VARY], (VARY, both)]
 
 
 class Wording:

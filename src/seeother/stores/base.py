@@ -131,6 +131,16 @@ KINDS: Final = {
     "redis": ("redis", "RedisStore"),
     "rediss": ("redis", "RedisStore"),
 }
+APART: Final = frozenset({"redis", "rediss"})  # servers without the app's own tables
+
+
+def joins(url: str) -> bool:
+    """Can the store that a URL names be part of an app's own transaction?
+
+    >>> joins("sqlite:///app.db"), joins("redis://host")
+    (True, False)
+    """
+    return urlsplit(url).scheme.partition("+")[0] not in APART
 
 
 def open_store(url: str) -> Store:

@@ -41,8 +41,13 @@ class translated:  # noqa: N801 - used as a function, and a third of a generator
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Raise the translation of what was raised."""
-        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-            raise outage(error) from error
+        raise_translated(error)
+
+
+def raise_translated(error: BaseException | None) -> None:
+    """The translation of an error is raised; nothing for what is none of SQLite's."""
+    if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+        raise outage(error) from error
 
 
 def outage(error: sqlite3.Error) -> StoreBusy | StoreDown:
@@ -81,11 +86,25 @@ def committed(connection: sqlite3.Connection) -> Generator[None]:
     """COMMIT at the end, ROLLBACK where something was raised."""
     try:
         yield
+    except BaseException:
+        roll_back(connection)
+        raise
+    commit(connection)
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """COMMIT; ROLLBACK where that cannot be."""
+    try:
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """ROLLBACK, as far as there is anything open."""
+    with suppress(sqlite3.Error):
+        connection.execute("ROLLBACK")
 
 
 def connect(path: Path, synchronous: str) -> sqlite3.Connection:

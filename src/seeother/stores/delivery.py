@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
+from ..core.frozen import quick
 from ..core.values import Flash, Key, Receipt
 
 AGAIN: Final = "This was already done."
@@ -37,6 +38,7 @@ class Stage(IntEnum):
 TAKEN: Final = (Stage.LEASED, Stage.SHOWN)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Where the messages of one receipt are.
@@ -75,11 +77,16 @@ class Delivery:
         """Give them to one page for `lease` seconds, if they wait."""
         if not self.waits(now):
             return self
-        return replace(self, stage=Stage.LEASED, lease_id=lease_id, lease_until=now + lease)
+        return Delivery(
+            Stage.LEASED, self.settled_at, self.armed_at, lease_id, now + lease, self.again
+        )
 
     def acknowledged(self, lease_id: bytes) -> Delivery:
         """The page with this lease has shown them."""
-        return replace(self, stage=Stage.SHOWN) if self._holds(lease_id) else self
+        if not self._holds(lease_id):
+            return self
+        until = self.lease_until
+        return Delivery(Stage.SHOWN, self.settled_at, self.armed_at, lease_id, until, self.again)
 
     def given_back(self, lease_id: bytes) -> Delivery:
         """The page with this lease has not shown them."""
@@ -96,6 +103,7 @@ class Delivery:
         return self.stage is Stage.LEASED and self.lease_id == lease_id
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A receipt in a store, and where its messages are."""

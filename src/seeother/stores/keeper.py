@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.ledger import Row
 from ..core.values import Changes, Key, Receipt
@@ -22,8 +21,7 @@ EXPIRE_ROWS: Final = 100
 ORPHANS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A session without its values; `moved_to` where its id was rotated."""
 
     born: float

@@ -139,7 +139,7 @@ class _MemoryWork(Work):
 
     def move(self, old: bytes, new: bytes) -> None:
         before = self.store.sessions[old]
-        self.store.sessions[new] = replace(before, head=replace(before.head, seen=self.now))
+        self.store.sessions[new] = replace(before, head=before.head._replace(seen=self.now))
         self.store.sessions[old] = _Session(Head(before.head.born, self.now, new), {})
 
     def end(self, sid: bytes) -> None:

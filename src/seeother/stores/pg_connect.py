@@ -15,16 +15,17 @@ Of many first workers one creates the tables: all take one advisory lock for it.
 from __future__ import annotations
 
 import select
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ExecStatus
 
 from ..errors import PolicyError, StoreBusy, StoreDown
 from . import pg_schema as schema
@@ -33,6 +34,7 @@ from .pg_wire import IDLE, Wire, spelled
 MOST: Final = 10
 QUEUE_SECONDS: Final = 2.0
 UNUSED_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 5.0
 SCHEMA_LOCK: Final = 0x5EE07E12_5C4E3A00
 DEFAULTS: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -79,14 +81,18 @@ class Pool:
     def __init__(self, url: str, most: int) -> None:
         self.url = url
         self._idle: list[tuple[psycopg.Connection[Any], float]] = []
-        self._free = threading.BoundedSemaphore(most)
+        self._permits: SimpleQueue[None] = SimpleQueue()  # a semaphore, without Python's locks
+        for _ in range(most):
+            self._permits.put(None)
         self._open = True
 
     @contextmanager
     def connection(self) -> Generator[psycopg.Connection[Any]]:
         """One that lives, in autocommit. Raises StoreBusy where all are taken, else psycopg's."""
-        if not self._free.acquire(timeout=QUEUE_SECONDS):
-            raise StoreBusy("all connections to PostgreSQL are in use")
+        try:
+            self._permits.get(timeout=QUEUE_SECONDS)
+        except Empty:
+            raise StoreBusy("all connections to PostgreSQL are in use") from None
         try:
             raw = self._taken() or connect(self.url)
             try:
@@ -94,7 +100,7 @@ class Pool:
             finally:
                 self._given(raw)
         finally:
-            self._free.release()
+            self._permits.put(None)
 
     def close(self) -> None:
         """Close what nobody uses; what is in use closes when it is done."""
@@ -112,7 +118,7 @@ class Pool:
         return None
 
     def _given(self, raw: psycopg.Connection[Any]) -> None:
-        if self._open and not raw.closed and raw.info.transaction_status == IDLE:
+        if self._open and not raw.closed and raw.pgconn.transaction_status == IDLE:
             self._idle.append((raw, time.monotonic()))
         else:
             raw.close()
@@ -127,19 +133,38 @@ def is_alive(raw: psycopg.Connection[Any], since: float) -> bool:
     if not poll.poll(0) and time.monotonic() - since < UNUSED_SECONDS:
         return True
     try:
-        raw.execute("")
-        if not raw.autocommit:
-            raw.rollback()  # the driver has said BEGIN before it
+        return _answers(raw, poll)
     except psycopg.Error:
         return False
-    return True
+
+
+def _answers(raw: psycopg.Connection[Any], poll: select.poll) -> bool:
+    """Ask nothing at all, without the driver's BEGIN, and do not wait for ever."""
+    raw.pgconn.send_query(b"")
+    raw.pgconn.flush()
+    found = ExecStatus.FATAL_ERROR
+    while poll.poll(ANSWER_SECONDS * 1_000):
+        raw.pgconn.consume_input()
+        while not raw.pgconn.is_busy():
+            result = raw.pgconn.get_result()
+            if result is None:
+                return found == ExecStatus.EMPTY_QUERY
+            found = ExecStatus(result.status)
+    return False
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
-    """A connection of our own, in autocommit and without prepared statements."""
+    """A connection of our own, in autocommit. Behind a pooler nothing is prepared on it.
+
+    What was prepared stays in a server's process, and a pooler may give the next transaction
+    another one; but it answers with a process number of its own when a client connects.
+    """
     given = conninfo_to_dict(url)
     defaults = {name: value for name, value in DEFAULTS.items() if name not in given}
-    return psycopg.connect(url, autocommit=True, prepare_threshold=None, **defaults)
+    raw = psycopg.connect(url, autocommit=True, **defaults)
+    if Wire(raw).ask(schema.PROCESS)[0][0][0] != raw.info.backend_pid:
+        raw.prepare_threshold = None
+    return raw
 
 
 def read_url(url: str) -> tuple[str, int]:

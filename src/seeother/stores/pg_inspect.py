@@ -124,7 +124,7 @@ def _server(work: PgWork) -> Iterator[Finding]:
 
 def _pooler(raw: psycopg.Connection[Any]) -> Finding:
     """A pooler answers with a process number of its own when a client connects."""
-    own = Wire(raw).ask("SELECT pg_backend_pid()")[0][0][0]
+    own = Wire(raw).ask(schema.PROCESS)[0][0][0]
     if own == raw.info.backend_pid:
         return Finding(True, "connected to the server itself")
     return Finding(True, "connected through a pooler: modes session and transaction are both fine")

@@ -1,8 +1,8 @@
 """Joined and fenced on PostgreSQL: the ledger's row in the app's own transaction.
 
 **Joined.** Claim is BEGIN, an advisory lock on the submission, and the look at its row, in one
-round trip; Settle writes everything in another, before the COMMIT that there is anyway. The lock is
-held until then, so whoever else asks for it is told that somebody is at it, and waits without a
+round trip; Settle writes everything together with the COMMIT that there is anyway. The lock is held
+until then, so whoever else asks for it is told that somebody is at it, and waits without a
 transaction. Nothing is visible before the COMMIT and a crash leaves nothing at all, as on SQLite.
 
 Two things beside the lock keep an effect from happening twice. The row is inserted and never
@@ -19,8 +19,10 @@ transaction of its own. An answer that says it was done would be a lie, and is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import psycopg
 from psycopg.errors import LockNotAvailable, UniqueViolation
@@ -39,6 +41,8 @@ from .pg_wire import Wire, begin_of
 if TYPE_CHECKING:
     from .base import Transaction
     from .postgres import PostgresStore
+
+T = TypeVar("T")
 
 LEDGER: Final = "so_ledger"
 SETTLING: Final = "SET LOCAL lock_timeout='1s'"
@@ -89,7 +93,7 @@ class PgJoined(Joined):
             if error.diag.table_name != LEDGER:
                 raise
         self._transaction.rollback()
-        return self._lost(op)
+        return aside(self._transaction, partial(self._lost, op))
 
     def _written(self, op: ops.Settle) -> Reply:
         work = _work(self._pg, self._transaction, absent=self._absent)
@@ -103,9 +107,10 @@ class PgJoined(Joined):
             work.settled(op, after)
         else:  # no row is to be kept, and there is none
             work.close(ops.Close(op.session, op.receipt))
-        work.wire.flush()
+        # Where the claim has said BEGIN, COMMIT goes out with the rows: one round trip less.
+        work.wire.flush(*(("COMMIT",) if self._transaction.raw.autocommit else ()))
         self._transaction.commit()
-        self._pg.tidy()
+        tidy(self._pg, self._transaction)
         return reply
 
     def _begin_again(self, op: ops.Settle) -> None:
@@ -113,8 +118,7 @@ class PgJoined(Joined):
         self._transaction.rollback()
         if op.outcome.kind != REJECTED or self._claim is None:
             raise RuntimeError(FAILED)
-        if not self._transaction.begin():
-            raise StoreBusy("the database has no connection for the outcome")
+        _begin(self._transaction)
         if not isinstance(self._asked(self._claim), ops.Granted):
             raise StoreBusy("somebody else is at it now")
 
@@ -139,8 +143,7 @@ class PgFenced(Fenced):
         return translated()
 
     def _committed(self, op: ops.Settle) -> Reply:
-        if not self._transaction.begin():
-            raise StoreBusy("the database has no free connection")
+        _begin(self._transaction)
         if self._transaction.raw.info.transaction_status == TransactionStatus.INERROR:
             self._begin_again(op)
         self._pg.check(self._transaction.raw)
@@ -152,15 +155,31 @@ class PgFenced(Fenced):
             return reply
         work.wire.flush()
         self._transaction.commit()
-        self._pg.tidy()
+        tidy(self._pg, self._transaction)
         return reply
 
     def _begin_again(self, op: ops.Settle) -> None:
         self._undo()
         if op.outcome.kind != REJECTED:
             raise RuntimeError(FAILED)
-        if not self._transaction.begin():
-            raise StoreBusy("the database has no free connection")
+        _begin(self._transaction)
+
+
+def _begin(transaction: Transaction) -> None:
+    if not transaction.begin():
+        raise StoreBusy("the database has no free connection for the outcome")
+
+
+def tidy(store: PostgresStore, transaction: Transaction) -> None:
+    """Delete some old rows, if it is time."""
+    if store.due:
+        aside(transaction, store.tidy)
+
+
+def aside(transaction: Transaction, ask: Callable[[], T]) -> T:
+    """Ask on a connection of our own; on an event loop's thread nobody may wait for that."""
+    way = getattr(transaction, "aside", None)
+    return ask() if way is None else way(ask)
 
 
 def _work(store: PostgresStore, transaction: Transaction, *, absent: bool = False) -> PgWork:

@@ -1,42 +1,57 @@
 """Joined in one statement: claim, effect and outcome in a single round trip (PostgreSQL only).
 
-    WITH claimed AS (INSERT INTO so_ledger ... ON CONFLICT DO NOTHING RETURNING ...),
-         left_ AS (INSERT INTO so_receipt ... SELECT ... FROM claimed),
-         effect1 AS (INSERT INTO note(text) SELECT 'hello' FROM claimed)
-    SELECT count(*) FROM claimed
+    WITH claimed AS (INSERT INTO so_ledger ... RETURNING 1),
+         effect1 AS (INSERT INTO note(text) SELECT $13 FROM claimed)
+    INSERT INTO so_receipt ... SELECT $14, ... FROM claimed
 
 A statement is atomic, so all of it happens or nothing (data-modifying WITH,
 https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING). Of two at once
-the second waits in the ledger's own key until the first has committed, inserts nothing, and so its
-effect selects from nothing.
+the second waits in the ledger's own key until the first has committed, and is refused as a whole.
 
 The price is that the view cannot look at what its effect returns: it says what is to happen, as
 statements that take their rows `FROM claimed`, and answers before that happens. It may run twice at
 once, without any effect; only one statement counts. What one statement cannot hold (changes of the
 session, a draft, a submission that was rejected before) takes the ordinary transaction.
+
+**What it costs.** To parse and plan such a statement takes the server longer than to run it, so its
+text is the same each time (values are parameters) and the driver prepares it after a few times, as
+it does with the app's own; on a connection that a pooler shares it does not (`pg_connect`). Of
+everything that is written one row comes last, as the main statement, because asking `claimed`
+whether there was a row is a plan node of its own. A plain INSERT that a duplicate makes fail is
+cheaper than ON CONFLICT, which writes to the log that its row was meant; duplicates come rarely
+this far, since the look-up before has answered most of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
 from ..core import ops
 from ..core.ledger import State, step
-from ..errors import PolicyError, StoreBusy
+from ..errors import PolicyError, SentTooOften, StoreBusy, StoreDown
 from . import pg_schema as schema
 from .pg_connect import translated
+from .pg_joined import LEDGER
 from .pg_rows import PgWork
-from .pg_wire import Wire, spelled
 from .rows import receipt_columns, row_columns
+from .work import Found
 
 if TYPE_CHECKING:
     from .postgres import PostgresStore
 
 NAME: Final = "claimed"
+CLAIMED: Final = f"WITH {NAME} AS ({schema.INSERT_ROW} RETURNING 1)"
+# psycopg's placeholders, https://www.psycopg.org/psycopg3/docs/basic/params.html
+HOLE: Final = re.compile(r"%(?:%|(?:\((?P<name>[^)]+)\))?(?P<kind>[sbt]))")
+# What is wrong with the app's own SQL or values; everything else is the server's affair.
+THEIRS: Final = (psycopg.ProgrammingError, psycopg.DataError)
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -47,7 +62,7 @@ class Statement:
     """
 
     def __init__(self) -> None:
-        self.effects: list[tuple[str, Params]] = []
+        self.effects: list[tuple[str, list[Any]]] = []
 
     @property
     def connection(self) -> Statement:
@@ -57,13 +72,12 @@ class Statement:
     def effect(self, sql: str, params: Params = None) -> None:
         """One INSERT, UPDATE or DELETE that takes its rows `FROM claimed` (and so does it once).
 
-        `params` as psycopg has them. Raises PolicyError where it does not name `claimed`.
+        `params` as psycopg's `execute` has them. Raises PolicyError where it does not name
+        `claimed`, or where placeholders and values do not fit.
 
         >>> Statement().effect("INSERT INTO note(text) SELECT %s FROM claimed", ["hello"])
         """
-        if NAME not in sql.lower().replace("(", " ").split():
-            raise PolicyError(f"an effect in one statement takes its rows FROM {NAME}: {sql}")
-        self.effects.append((sql, params))
+        self.effects.append(_in_order(sql, params))
 
     def begin(self) -> bool:
         """Nothing is open before the end."""
@@ -85,15 +99,28 @@ class Once:
     def __init__(self, store: PostgresStore, statement: Statement) -> None:
         self._store, self._statement = store, statement
         self._claim: ops.Claim | None = None
+        self._variants = 0  # how many rows the token had when it was looked up
 
     def perform(self, op: ops.Op[Any]) -> Any:
-        """Claim, Settle and Abandon here; everything else by the store itself."""
-        if op.verb in ("claim", "settle", "abandon"):
+        """From Lookup to Settle here; everything else by the store itself."""
+        if op.verb in ("lookup", "claim", "settle", "abandon"):
             return getattr(self, op.verb)(op)
         return self._store.perform(op)
 
+    def lookup(self, op: ops.Lookup) -> Found:
+        """The outcome, if there is one; and count the rows for the claim, in the same question."""
+        with self._store.reading() as work:
+            self._variants = work.looking(op.key)
+            return work.lookup(op)
+
     def claim(self, op: ops.Claim) -> ops.ClaimReply:
-        """The look-up before found nothing; whoever comes first is decided by the statement."""
+        """The look-up before found nothing; whoever comes first is decided by the statement.
+
+        Raises SentTooOften.
+        """
+        most = self._store.max_rows_per_token
+        if op.keep and self._variants >= most:
+            raise SentTooOften(f"the token has {most} rows, max_rows_per_token")
         self._statement.begin()
         self._claim = op
         return ops.Granted(1, op.claim_id)
@@ -107,33 +134,38 @@ class Once:
     def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
         """Everything at once, or the outcome of the one who came first."""
         plain = op.session is None and op.keep and not (op.receipt and op.receipt.draft)
-        if plain and self._in_one(op):
-            self._store.expires()
-            self._store.tidy()
-            return ops.Done()
-        return self._in_steps(op)
+        with _theirs():
+            if not (plain and self._in_one(op)):
+                return self._in_steps(op)
+        self._store.expires()
+        self._store.tidy()
+        return ops.Done()
 
     def _in_one(self, op: ops.Settle) -> bool:
         """False where there was a row already; then nothing has happened."""
+        try:
+            with translated(), self._store.pool.connection() as raw:
+                raw.execute(*self._said(op))
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.table_name != LEDGER:
+                raise
+            return False
+        return True
+
+    def _said(self, op: ops.Settle) -> tuple[bytes, list[Any]]:
+        """The statement and its values."""
         assert self._claim is not None
-        store = self._store
-        with translated(), store.pool.connection() as raw:
-            now = store.clock()
-            row = step(None, self._claim, now)[0]
-            row = step(row, op, now)[0]
-            assert row is not None and row.state is State.SETTLED
-            values = (*row_columns(row), None, op.key.id, op.key.variant)
-            claimed = spelled(f"{schema.INSERT_ROW} ON CONFLICT DO NOTHING RETURNING 1", values)
-            parts = [f"{NAME} AS ({claimed})"]
-            if op.receipt is not None:
-                left = spelled(schema.WRITE_RECEIPT_IF, receipt_columns(op.receipt, now))
-                parts.append(f"left_ AS ({left})")
-            cursor = psycopg.ClientCursor(raw)
-            for number, (sql, params) in enumerate(self._statement.effects, 1):
-                parts.append(f"effect{number} AS ({cursor.mogrify(sql.encode(), params)})")
-            whole = f"WITH {', '.join(parts)} SELECT count(*) FROM {NAME}"  # noqa: S608 - spelled
-            ((count,),) = Wire(raw).ask(whole)[0]
-        return bool(count)
+        now = self._store.clock()
+        row = step(None, self._claim, now)[0]
+        row = step(row, op, now)[0]
+        assert row is not None and row.state is State.SETTLED
+        values = [*row_columns(row), None, op.key.id, op.key.variant]
+        for _, theirs in self._statement.effects:
+            values += theirs
+        if op.receipt is not None:
+            values += receipt_columns(op.receipt, now)
+        texts = tuple([text for text, _ in self._statement.effects])
+        return _whole(texts, tells=op.receipt is not None), values
 
     def _in_steps(self, op: ops.Settle) -> ops.Done | ops.Fenced:
         """A transaction: the claim with its lock, the effects, the rest."""
@@ -153,10 +185,57 @@ class Once:
         return ops.Done()
 
     def _run(self, work: PgWork) -> None:
-        cursor = psycopg.ClientCursor(work.wire.raw)
-        for sql, params in self._statement.effects:
-            text = cursor.mogrify(sql.encode(), params)
-            work.wire.ask(f"WITH {NAME} AS (SELECT 1), effect AS ({text}) SELECT 1")
+        for text, values in self._statement.effects:
+            whole = f"WITH {NAME} AS (SELECT 1), effect AS ({text}\n) SELECT FROM {NAME}"  # noqa: S608 - the app's
+            work.wire.raw.execute(whole.encode(), values)
+
+
+@lru_cache(maxsize=256)
+def _whole(effects: tuple[str, ...], *, tells: bool) -> bytes:
+    """The text of a statement with these effects, and with a receipt or without."""
+    parts = [f"effect{number} AS ({text}\n)" for number, text in enumerate(effects)]
+    last = schema.WRITE_RECEIPT_IF if tells else f"SELECT FROM {NAME}"
+    return f"{', '.join([CLAIMED, *parts])} {last}".encode()
+
+
+def _in_order(sql: str, params: Params) -> tuple[str, list[Any]]:
+    """An effect with its values in the order of their placeholders, as parts of one list need it.
+
+    >>> _in_order("... %(a)s, %(b)s, %(a)s FROM claimed", {"a": 1, "b": 2})
+    ('... %s, %s, %s FROM claimed', [1, 2, 1])
+    """
+    text, names = _read(sql)
+    if params is None:  # psycopg leaves such a text alone
+        return sql.replace("%", "%%"), []
+    if isinstance(params, Mapping):
+        fits = all(name in params for name in names)
+        values = [params[name] for name in names] if fits else []
+    else:
+        fits = len(names) == len(params) and not any(names)
+        values = list(params)
+    if not fits:
+        raise PolicyError(f"placeholders and values of an effect do not fit: {sql}")
+    return text, values
+
+
+@lru_cache(maxsize=256)
+def _read(sql: str) -> tuple[str, list[str]]:
+    """An effect with nameless placeholders, and the names they had ("": none)."""
+    if NAME not in sql.lower().replace("(", " ").split():
+        raise PolicyError(f"an effect in one statement takes its rows FROM {NAME}: {sql}")
+    names = [hole["name"] or "" for hole in HOLE.finditer(sql) if hole["kind"]]
+    return HOLE.sub(lambda hole: f"%{hole['kind'] or '%'}", sql), names
+
+
+@contextmanager
+def _theirs() -> Generator[None]:
+    """What is wrong with an effect is an error of the app, as anywhere in its view; no outage."""
+    try:
+        yield
+    except StoreDown as error:
+        if isinstance(error.__cause__, THEIRS):
+            raise error.__cause__ from None
+        raise
 
 
 def _overtaken(answer: object) -> ops.Fenced:

@@ -47,10 +47,6 @@ class Rows(list[Any]):
         """The first one, or None."""
         return self[0] if self else None
 
-    def fetchall(self) -> list[Any]:
-        """All of them."""
-        return self
-
 
 class PgWork(Work):
     """A step whose rows are in PostgreSQL; `locks`: it is to write.
@@ -79,10 +75,18 @@ class PgWork(Work):
         most = self.store.max_rows_per_token
         count = spelled(schema.VARIANTS, (op.key.id, most)) if op.keep else NOBODY
         ((had,),), rows, ((variants,),) = self._asked(lock, read, count)
-        row = row_of(*rows[0]) if rows else None
-        self._absent = row is None
-        self._seen = Seen(op.key, row, variants or 0)
+        self._see(op.key, row_of(*rows[0]) if rows else None, variants or 0)
         return bool(had == "true")
+
+    def looking(self, key: Key) -> int:
+        """Read a row, and how many rows its token has, in one question; the latter."""
+        most = self.store.max_rows_per_token
+        variants, *columns = self._one(schema.READ_COUNTED, key.id, most, key.id, key.variant)
+        self._see(key, None if columns[0] is None else row_of(*columns), variants)
+        return int(variants)
+
+    def _see(self, key: Key, row: Row | None, variants: int) -> None:
+        self._absent, self._seen = row is None, Seen(key, row, variants)
 
     def row(self, key: Key) -> Row | None:
         """The row of the ledger under a key."""
@@ -145,9 +149,9 @@ class PgWork(Work):
 
     def head(self, sid: bytes) -> Head | None:
         """When a session was created and last written, and where it went."""
-        read = spelled(schema.READ_HEAD + self._lock, (sid,))
-        rows = self._asked(read)[0]
+        rows = self._all(schema.READ_HEAD + self._lock, sid)
         if not rows and self._lock:  # what is not there is locked by its name, and looked at again
+            read = spelled(schema.READ_HEAD + self._lock, (sid,))
             rows = self._asked(spelled(schema.LOCK, (number_of(sid),)), read)[1]
         return Head(*rows[0]) if rows else None
 
@@ -194,7 +198,7 @@ class PgWork(Work):
 
     def run(self, sql: str, *args: Any) -> Rows:
         """Any statement, in this step; `?` stands for a value."""
-        return Rows(self._all(sql.replace("?", "%s"), *args))
+        return Rows(self._asked(spelled(sql.replace("?", "%s"), args))[0])
 
     # The wire --------------------------------------------------------------------------------
 
@@ -202,6 +206,9 @@ class PgWork(Work):
         return next(iter(self._all(sql, *args)), None)
 
     def _all(self, sql: str, *args: Any) -> list[Any]:
+        clock = self.store.server
+        if clock is None or not clock.stale:
+            return self.wire.rows(sql, args)
         return self._asked(spelled(sql, args))[0]
 
     def _asked(self, *questions: str) -> list[list[Any]]:

@@ -77,6 +77,7 @@ LONGEST: Final = (
     "INSERT INTO so_meta(name, value) VALUES('retention',%s) ON CONFLICT(name) DO UPDATE SET"
     " value=excluded.value WHERE so_meta.value::float8 < excluded.value::float8"
 )
+PROCESS: Final = "SELECT pg_backend_pid()"
 NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # Advisory locks end with their transaction and are no state of a session, so poolers see none.
@@ -103,6 +104,7 @@ UPDATE_ROW: Final = (
 )
 DELETE_ROW: Final = "DELETE FROM so_ledger WHERE id=%s AND variant=%s"
 VARIANTS: Final = "SELECT count(*) FROM (SELECT 1 FROM so_ledger WHERE id=%s LIMIT %s) AS counted"
+READ_COUNTED: Final = f"SELECT c.*, r.* FROM ({VARIANTS}) AS c LEFT JOIN ({READ_ROW}) AS r ON true"  # noqa: S608 - ours
 OWNERS: Final = (
     "SELECT DISTINCT owner FROM so_ledger"
     " WHERE state<>'settled' AND state='claimed' AND lease_until>%s AND owner IS NOT NULL"

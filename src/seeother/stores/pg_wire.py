@@ -7,14 +7,15 @@ COMMIT, as one message of the simple query protocol
 BEGIN, the lock, the row and the clock in one round trip. Such a message has no parameters, so
 values are spelled as literals: numbers, bytes as hexadecimal digits, and a few words of our own.
 
-There are no prepared statements and there is no state of a session, so a pooler that gives each
-transaction another connection (PgBouncer's mode transaction) makes no difference.
+Nothing of this is state of a session, so a pooler that gives each transaction another connection
+(PgBouncer's mode transaction) makes no difference. A lone question on a connection of our own, as a
+look-up is, costs more to parse and plan than to answer: it is prepared where no pooler can be hurt.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from psycopg import ClientCursor, Connection, IsolationLevel
 from psycopg.pq import TransactionStatus
@@ -27,13 +28,17 @@ LEVELS: Final = {level: level.name.replace("_", " ") for level in IsolationLevel
 class Wire:
     """One connection and what is to be said on it.
 
-    `opening` goes before the first message: the BEGIN of a step, or nothing.
+    `opening` goes before the first message: the BEGIN of a step, or nothing. `prepares`: it is a
+    connection of our own and nothing is ever written, so that a question goes out as the driver
+    likes it; it prepares what comes often, where no pooler is in between (`pg_connect`).
     """
 
-    def __init__(self, raw: Connection[Any], opening: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, raw: Connection[Any], opening: tuple[str, ...] = (), *, prepares: bool = False
+    ) -> None:
         self.raw = raw
         self.begun = False
-        self._opening = opening
+        self._opening, self._prepares = opening, prepares
         self._later: list[str] = []
 
     def say(self, sql: str, *args: Any) -> None:
@@ -46,9 +51,15 @@ class Wire:
         cursor = self._send(questions)
         for number in range(self._sent):
             if number >= self._sent - len(questions):
-                out.append(cursor.fetchall() if cursor.description else [])
+                out.append(cursor.fetchall() if _has_rows(cursor) else [])
             cursor.nextset()
         return out
+
+    def rows(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
+        """One question; its rows."""
+        if self._prepares:
+            return self.raw.execute(sql.encode(), args or None).fetchall()
+        return self.ask(spelled(sql, args))[0]
 
     def change(self, sql: str, *args: Any) -> int:
         """Send what was noted and this; how many rows it has changed."""
@@ -66,9 +77,18 @@ class Wire:
         opening = () if self.begun else self._opening
         said, self._later, self.begun = [*opening, *self._later, *texts], [], True
         self._sent = len(said)
+        own = getattr(self.raw, "send", None)
+        if own is not None:  # the connection of an asyncio driver
+            return cast("ClientCursor[Any]", own(said))
         cursor = ClientCursor(self.raw, row_factory=tuple_row)
-        cursor.execute(";".join(said).encode())
+        # The driver would prepare what comes often, and PostgreSQL prepares single statements only.
+        cursor.execute(";".join(said).encode(), prepare=False)
         return cursor
+
+
+def _has_rows(cursor: ClientCursor[Any]) -> bool:
+    """Asked of the driver's result, because `description` makes an object for each column."""
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def spelled(sql: str, args: tuple[Any, ...]) -> str:
@@ -95,7 +115,7 @@ def literal(value: bytes | str | float | bool | datetime | None) -> str:
             return f"decode('{value.hex()}','hex')"
         case datetime():
             return f"'{value.isoformat()}'::timestamptz"
-        case str():
+        case str():  # pragma: no branch - exhaustive
             assert "\\" not in value and "\0" not in value
             return "'" + value.replace("'", "''") + "'"
 

@@ -17,8 +17,6 @@ Durability is the server's (`synchronous_commit`); only what concerns messages a
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -33,6 +31,7 @@ from ..errors import PolicyError, StoreBusy, StoreError
 from . import owners
 from . import pg_schema as schema
 from .base import Clock, Transaction
+from .here import Here
 from .pg_connect import Pool, longest_retention, meta, prepare, read_url, translated
 from .pg_driver import has_written
 from .pg_joined import LEDGER, PgFenced, PgJoined
@@ -81,7 +80,7 @@ class Process(NamedTuple):
     identity: str
 
 
-class PostgresStore(WorkStore):
+class PostgresStore(WorkStore, Here[Process]):
     """A ledger, its receipts and its sessions in a PostgreSQL database.
 
     `url` is libpq's (`postgresql://user@host/database`), `connections` how many one process may
@@ -96,14 +95,11 @@ class PostgresStore(WorkStore):
         self, url: str, *, connections: int = 10, clock: Clock | None = None, **limits: Any
     ) -> None:
         self.server = ServerClock() if clock is None else None
-        super().__init__(clock=clock or self.server or time.time, **limits)
+        WorkStore.__init__(self, clock=clock or self.server or time.time, **limits)
+        self._none_open()
         self.url = url
         self._connections = connections
-        self._process: Process | None = None
-        self._inherited: list[Process] = []
-        # One lock per process: a child must not wait for a thread that it did not inherit.
-        self._opening: dict[int, threading.Lock] = {}
-        self._due = False
+        self.due = False  # old rows are to be deleted
         self._known: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
     @classmethod
@@ -135,13 +131,13 @@ class PostgresStore(WorkStore):
     @property
     def pool(self) -> Pool:
         """The connections of this process."""
-        return self._here().pool
+        return self.here().pool
 
     def check(self, raw: psycopg.Connection[Any]) -> None:
         """Does this connection see our own tables? Raises PolicyError."""
         if raw in self._known:
             return
-        process = self._here()
+        process = self.here()
         wire = Wire(raw)
         there = wire.ask(schema.IS_THERE)[0][0][0]
         if not there or meta(raw, "identity") != process.identity:
@@ -178,13 +174,13 @@ class PostgresStore(WorkStore):
     @contextmanager
     def reading(self) -> Generator[PgWork]:
         """A step that only reads; it waits for nobody."""
-        with translated(), self._here().pool.connection() as raw:
-            yield PgWork(self, Wire(raw), locks=False)
+        with translated(), self.here().pool.connection() as raw:
+            yield PgWork(self, Wire(raw, prepares=True), locks=False)
 
     @contextmanager
     def writing(self, *, notes: bool = False) -> Generator[PgWork]:
         """A transaction of our own, begun by its first statement. Raises StoreBusy."""
-        with translated(), self._here().pool.connection() as raw:
+        with translated(), self.here().pool.connection() as raw:
             opening = ("BEGIN", HOLD, NOTE) if notes else ("BEGIN", HOLD)
             work = PgWork(self, Wire(raw, opening), locks=True)
             try:
@@ -225,7 +221,7 @@ class PostgresStore(WorkStore):
         asks on a thread that would wait anyway.
         """
         number = lock_of(op.key)
-        with translated(), self._here().watchers.connection() as raw:
+        with translated(), self.here().watchers.connection() as raw:
             wire = Wire(raw, ("BEGIN",))
             try:
                 ((free,),) = wire.ask(spelled(schema.TRY_SHARED, (number,)))[0]
@@ -242,20 +238,20 @@ class PostgresStore(WorkStore):
 
     def expires(self) -> bool:
         """Never within a settle: it is remembered for `tidy`."""
-        self._due = self._due or next(self._settles) % EXPIRE_EACH == 0
+        self.due = self.due or next(self._settles) % EXPIRE_EACH == 0
         return False
 
     def tidy(self) -> None:
         """Delete some old rows, if it is time; a courtesy that may fail."""
-        if not self._due:
+        if not self.due:
             return
-        self._due = False
+        self.due = False
         with suppress(StoreError):
             self.expire_now()
 
     def expire_now(self) -> int:
         """Delete some of what no valid token can name any more; how much it was."""
-        with translated(), self._here().pool.connection() as raw:
+        with translated(), self.here().pool.connection() as raw:
             return PgWork(self, Wire(raw), locks=False).expire()
 
     def longest(self, raw: psycopg.Connection[Any]) -> float:
@@ -264,31 +260,18 @@ class PostgresStore(WorkStore):
 
     # Open and shut ---------------------------------------------------------------------------
 
-    def prepare(self) -> None:
-        """Open and create everything now; raises StoreDown where that cannot be."""
-        self._here()
-
     def shut(self) -> None:
         """Close this process's connections; one in use closes when it is done."""
-        process, self._process = self._process, None
-        if process is not None and process.pid == os.getpid():
+        process = self._leave()
+        if process is not None:
             process.pool.close()
             process.watchers.close()
 
-    def _here(self) -> Process:
-        """What is open in this very process."""
-        process, pid = self._process, os.getpid()
-        if process is not None and process.pid == pid:
-            return process
-        with self._opening.setdefault(pid, threading.Lock()), translated():
-            process = self._process
-            if process is None or process.pid != pid:
-                if process is not None:
-                    self._inherited.append(process)
-                process = self._process = self._opened(pid)
-            return process
-
     def _opened(self, pid: int) -> Process:
+        with translated():
+            return self._made(pid)
+
+    def _made(self, pid: int) -> Process:
         pool = Pool(self.url, self._connections)
         try:
             with pool.connection() as raw:

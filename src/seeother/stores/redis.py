@@ -24,30 +24,25 @@ prefix stays: the longest retention that any app on it has asked for.)
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
 
 from ..core import ops
 from ..errors import PolicyError, StoreBusy
 from .base import Clock
+from .here import Here
+from .ledgerstore import LedgerStore
 from .redis_scripts import PIECES, script
+from .redis_server import down, outages, prepared
+from .redis_wire import Wires, evalsha
 from .redis_words import ASKED, Changed, Known, Words, answered, updated
-from .work import Found, Work
-from .workstore import WorkStore
-
-try:
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.exceptions import NoScriptError, RedisError
-    from redis.retry import Retry
-
-    from .redis_server import down, outages, prepared
-except ImportError as error:
-    raise PolicyError('a ledger on Redis needs: pip install "seeother[redis]"') from error
+from .work import Found
 
 PREFIX: Final = "seeother"
 TRIES: Final = 64
@@ -60,15 +55,20 @@ class _Process(NamedTuple):
     """What is open in one process."""
 
     pid: int
-    client: Redis
+    client: Redis  # for what is asked rarely: settings, operators' questions
+    wires: Wires  # for scripts
+
+    def shut(self) -> None:
+        """Close its connections."""
+        self.wires.shut()
+        self.client.close()
 
 
-class RedisStore(WorkStore):
+class RedisStore(LedgerStore, Here[_Process]):
     """A ledger, its receipts and its sessions on a Redis server, under keys `{prefix}:...`.
 
     `url` is what redis-py understands, without `prefix`; a `clock` is for tests: without one the
-    server's counts. The other arguments are those of every store (`WorkStore`). Of this base only
-    the limits and `perform` are used here.
+    server's counts. The other arguments are those of every store (`LedgerStore`).
     """
 
     single_writer: Final = False
@@ -76,15 +76,12 @@ class RedisStore(WorkStore):
     def __init__(
         self, url: str, prefix: str = PREFIX, *, clock: Clock | None = None, **limits: Any
     ) -> None:
-        super().__init__(clock=clock or time.time, **limits)
+        LedgerStore.__init__(self, clock=clock or time.time, **limits)
+        self._none_open()
         if not prefix or FORBIDDEN & set(prefix):
             raise PolicyError(f"{prefix!r} cannot be a prefix: no braces, no spaces, not empty")
         self.url, self.prefix = url, f"{{{prefix}}}:"
         self._own_clock = clock
-        self._process: _Process | None = None
-        self._inherited: list[_Process] = []
-        # One lock per process: a child must not wait for a thread that it did not inherit.
-        self._opening: dict[int, threading.Lock] = {}
 
     @classmethod
     def from_url(cls, url: str) -> RedisStore:
@@ -151,15 +148,6 @@ class RedisStore(WorkStore):
         """Nothing is left to delete: every key has its own end. 0."""
         return 0
 
-    def reading(self) -> AbstractContextManager[Work]:
-        """There is none: a step is a script. Raises PolicyError."""
-        _no_steps()
-
-    def writing(self, *, notes: bool = False) -> AbstractContextManager[Work | None]:
-        """There is none: a step is a script. Raises PolicyError."""
-        del notes
-        _no_steps()
-
     def _hold(self, op: ops.HolderOp) -> ops.Done | ops.Fenced:
         reply: ops.Done | ops.Fenced = self._updated(op)
         return reply
@@ -188,62 +176,49 @@ class RedisStore(WorkStore):
     def call(self, verb: str, keys: Words, words: Words) -> Any:
         """Run the script of a verb. Raises StoreDown where the server cannot answer."""
         try:
-            return self._run(self.client, verb, keys, words)
+            return self._run(self.here(), verb, keys, words)
         except RedisError as error:
             raise down(error) from error
 
-    def _run(self, client: Redis, verb: str, keys: Words, words: Words) -> Any:
+    def _run(self, here: _Process, verb: str, keys: Words, words: Words) -> Any:
         made = script(verb)
-        now = "" if self._own_clock is None else repr(self._own_clock())
-        arguments = (*keys, now, *[getattr(self, name) for name in made.limits], *words)
+        limits = [getattr(self, name) for name in made.limits]
+        if self._own_clock is None:
+            message = evalsha(made.digest, keys, ("", *limits), words)
+        else:
+            message = evalsha(made.digest, keys, (), [self._own_clock(), *limits, *words])
         try:
-            return client.evalsha(made.digest, len(keys), *arguments)
+            return here.wires.ask(message)
         except NoScriptError:  # it was restarted, or somebody flushed its scripts
-            client.script_load(made.text)
-            return client.evalsha(made.digest, len(keys), *arguments)
+            here.client.script_load(made.text)
+            return here.wires.ask(message)
 
     # Connections -----------------------------------------------------------------------------
 
     @property
     def client(self) -> Redis:
-        """The client of this very process, opened at its first use.
+        """redis-py's client of this very process, for what is no op.
 
         Raises StoreDown where there is no server, PolicyError where it is too old.
         """
-        process, pid = self._process, os.getpid()
-        if process is not None and process.pid == pid:
-            return process.client
-        with self._opening.setdefault(pid, threading.Lock()):
-            process = self._process
-            if process is None or process.pid != pid:
-                if process is not None:
-                    self._inherited.append(process)  # its sockets are the parent's
-                process = self._process = _Process(pid, self._opened())
-            return process.client
+        return self.here().client
 
-    def _opened(self) -> Redis:
+    def _opened(self, pid: int) -> _Process:
         with outages():
             kind: Any = Redis  # some of its arguments have no types
             client: Redis = kind.from_url(self.url, retry=Retry(NoBackoff(), 0), protocol=2)
+            process = _Process(pid, client, Wires(client))
             try:
                 prepared(client, [script(verb).text for verb in PIECES])
-                longest = self._run(client, "enter", [f"{self.prefix}retention"], [])
+                longest = self._run(process, "enter", [f"{self.prefix}retention"], [])
             except BaseException:
-                client.close()
+                process.shut()
                 raise
             self.retention = max(self.retention, float(longest))
-            return client
-
-    def prepare(self) -> None:
-        """Connect now; raises StoreDown or PolicyError where that cannot be."""
-        _ = self.client
+            return process
 
     def shut(self) -> None:
         """Close this process's connections."""
-        process, self._process = self._process, None
-        if process is not None and process.pid == os.getpid():
-            process.client.close()
-
-
-def _no_steps() -> NoReturn:
-    raise PolicyError("a step of the Redis store is a script; ask it by ops")
+        process = self._leave()
+        if process is not None:
+            process.shut()

@@ -81,7 +81,7 @@ def resolve(store: RedisStore, key: Key, *, happened: bool) -> bool:
     name = "resolve" if happened else "resolve undone"
     words = [key.variant, issued(key), *outcome_words(outcome), name]
     reply = store.call("found_out", [token_key(store.prefix, key)], words)
-    return isinstance(said(*reply), Done)
+    return isinstance(said(reply), Done)
 
 
 def purge(store: RedisStore) -> int:
@@ -169,7 +169,8 @@ def _is_sound(seen: _Seen) -> bool:
 def _is_readable(fields: dict[bytes, bytes]) -> bool:
     try:
         unpack_messages(fields[b"messages"])
-        times = [float(fields[name]) for name in (b"settled", b"armed", b"lease_until", b"score")]
+        times = [float(fields[name]) for name in (b"settled", b"score")]
+        times += [float(fields.get(name, b"0")) for name in (b"armed", b"lease_until")]
         return bool(Stage(int(fields[b"stage"]))) and len(times) > 0 and b"visitor" in fields
     except (*UNREADABLE, KeyError):
         return False

@@ -11,8 +11,7 @@ receipt of a recorded outcome, the session that another one moved to, the oldest
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..core import ops
 from ..core.values import (
@@ -42,8 +41,7 @@ STATES: Final[dict[bytes, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One call of a script."""
 
     keys: Words
@@ -168,7 +166,7 @@ def _receipt(receipt: Receipt | None) -> Words:
     if receipt is None:
         return ["0"]
     words: Words = ["1", receipt.id.hex(), receipt.visitor.hex()]
-    words += ["", "", 0] if receipt.key is None else _key(receipt.key)
+    words += ["", "", ""] if receipt.key is None else _key(receipt.key)
     messages = pack_messages(receipt.messages)
     return [*words, receipt.echo, messages, receipt.draft, _flag(receipt.messages)]
 
@@ -236,17 +234,19 @@ def computed(changes: Changes, known: Known) -> dict[str, bytes]:
 # Answers ------------------------------------------------------------------------------------
 
 
-def answered(op: ops.Op[Any], reply: list[Any]) -> Any:
+def answered(op: ops.Op[Any], reply: Any) -> Any:
     """A reply as the answer to its op. Raises SentTooOften and `Changed`."""
     if op.verb == "open":
         return _opened(*reply)
     if op.verb == "take":
         return tuple(_taken(*one) for one in reply)
-    return said(*reply)
+    return said(reply)
 
 
-def said(word: bytes, *more: Any) -> Any:
-    """A reply of one word, and what belongs to it. Raises SentTooOften and `Changed`."""
+def said(reply: bytes | list[Any]) -> Any:
+    """A word, or a word and what belongs to it. Raises SentTooOften and `Changed`."""
+    words: list[Any] = [reply] if isinstance(reply, bytes) else reply
+    word, more = words[0], words[1:]
     match word:
         case b"Granted":
             return ops.Granted(*more)
@@ -259,7 +259,7 @@ def said(word: bytes, *more: Any) -> Any:
         case b"Fenced":
             return _fenced(*more)
         case b"Changed":
-            raise Changed(list(more))
+            raise Changed(more)
         case b"SentTooOften":
             raise SentTooOften("the token has as many rows as it may have, max_rows_per_token")
         case _:
@@ -274,13 +274,12 @@ def _fenced(winner: bytes = b"", edited: int = 0) -> ops.Fenced:
 LEASED: Final = 2
 
 
-def _opened(draft: bytes, waiting: list[bytes], known: int, *session: Any) -> ops.Opened:
-    ids = tuple(bytes.fromhex(id_.decode()) for id_ in waiting)
-    if not session:
+def _opened(draft: bytes, known: int, unseen: bytes, count: int, *more: bytes) -> ops.Opened:
+    ids, fields = tuple(bytes.fromhex(id_.decode()) for id_ in more[:count]), more[count:]
+    if not unseen:
         return ops.Opened(None, draft, ids, known=bool(known), elsewhere=known == LEASED)
-    unseen, fields = session
     pairs = zip(fields[::2], fields[1::2], strict=True)
-    kept = tuple((name[1:].decode(), value) for name, value in pairs if name[:1] == b"k")
+    kept = tuple((name[1:].decode(), value) for name, value in pairs)
     return ops.Opened(kept, draft, ids, float(unseen), known=bool(known), elsewhere=known == LEASED)
 
 

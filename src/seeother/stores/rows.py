@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core import ops
 from ..core.ledger import Row, State
@@ -25,6 +25,9 @@ from .work import Work
 
 if TYPE_CHECKING:
     from .workstore import WorkStore
+
+
+STATES: Final = {str(state): state for state in State}  # asked by name an Enum takes its time
 
 
 class SQLWork(Work):
@@ -57,7 +60,7 @@ class SQLWork(Work):
 
     def met(self, op: ops.Claim) -> Row | None:
         """The row that a claim meets. Most tokens are new, and then one question will do."""
-        if op.keep and not self.variants(op.key.id, 1):
+        if op.keep and self._one(schema.HAS_ROWS, op.key.id) is None:
             return None
         return super().met(op)
 
@@ -179,14 +182,15 @@ def row_of(state: str, fence: int, claim_id: bytes, fp: bytes, lease: float, *re
     """A row of the ledger from its columns."""
     tainted, keeping, packed, at = rest
     outcome = None if packed is None else unpack_outcome(packed)
-    return Row(State(state), fence, claim_id, fp, lease, bool(tainted), bool(keeping), outcome, at)
+    known = STATES.get(state) or State(state)  # a damaged one: ValueError, as the doctor knows it
+    return Row(known, fence, claim_id, fp, lease, bool(tainted), bool(keeping), outcome, at)
 
 
 def row_columns(row: Row) -> tuple[Any, ...]:
     """The columns of a row of the ledger, without its key."""
     outcome = None if row.outcome is None else pack_outcome(row.outcome)
     until = 0.0 if row.state is State.SETTLED else row.lease_until  # nobody's any more
-    head = (row.state.value, row.fence, row.claim_id, row.fingerprint, until)
+    head = (str(row.state), row.fence, row.claim_id, row.fingerprint, until)
     return *head, row.tainted, row.page_keeping, outcome, row.settled_at
 
 
@@ -214,4 +218,4 @@ def receipt_columns(receipt: Receipt, now: float) -> tuple[Any, ...]:
 
 def delivery_columns(d: Delivery) -> tuple[Any, ...]:
     """The columns that say where the messages of a receipt are."""
-    return d.stage.value, d.settled_at, d.armed_at, d.lease_id, d.lease_until, d.again
+    return int(d.stage), d.settled_at, d.armed_at, d.lease_id, d.lease_until, d.again

@@ -85,6 +85,7 @@ EXPIRE_LEDGER: Final = (
     " (SELECT id, variant FROM so_ledger WHERE id < ? ORDER BY id LIMIT ?)"
 )
 
+HAS_ROWS: Final = "SELECT 1 FROM so_ledger WHERE id=? LIMIT 1"
 VARIANTS: Final = "SELECT count(*) FROM (SELECT 1 FROM so_ledger WHERE id=? LIMIT ?)"
 OWNERS: Final = (
     "SELECT DISTINCT owner FROM so_ledger"

@@ -26,20 +26,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ..errors import PolicyError
+from ..core import ops
+from ..errors import PolicyError, StoreBusy
 from .base import Transaction
 from .connect import (
     LOCK_MS,
     begin_now,
-    committed,
+    commit,
     connect,
     create_folder,
     create_private,
     prepare,
+    raise_translated,
+    roll_back,
     translated,
     tune,
 )
 from .fenced import Fenced
+from .here import Here
 from .joined import Joined
 from .owners import sweep
 from .rows import SQLWork
@@ -48,17 +52,84 @@ from .workstore import LOCK_SECONDS, WorkStore
 __all__ = ["SQLiteStore", "create_folder", "create_private", "tune"]
 
 
-class _Process(NamedTuple):
-    """What is open in one process; `idle` are the readers that nobody uses right now."""
+class Process(NamedTuple):
+    """What is open in one process; `idle` are the readers that nobody uses right now.
+
+    `hasty` are those that wait for nothing (`glance`).
+    """
 
     pid: int
     ledger: sqlite3.Connection
     notes: sqlite3.Connection
     lock: threading.Lock
     idle: list[sqlite3.Connection]
+    hasty: list[sqlite3.Connection]
 
 
-class SQLiteStore(WorkStore):
+class Reading:
+    """A step on a reader; as a class, for a generator would cost as much as the question itself."""
+
+    __slots__ = ("_process", "_reader", "_store", "_waits")
+
+    def __init__(self, store: SQLiteStore, *, waits: bool) -> None:
+        self._store, self._waits = store, waits
+
+    def __enter__(self) -> SQLWork:
+        """Take a reader."""
+        self._process = self._store.here()
+        self._reader = self._store.reader(self._process, waits=self._waits)
+        return SQLWork(self._store, self._reader)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Give it back."""
+        self._store.returned(self._process, self._reader, waits=self._waits)
+        raise_translated(error)
+
+
+class Writing:
+    """A step in a write transaction of our own: COMMIT at its end, ROLLBACK if it raised."""
+
+    __slots__ = ("_connection", "_lock", "_notes", "_store")
+
+    def __init__(self, store: SQLiteStore, *, notes: bool) -> None:
+        self._store, self._notes = store, notes
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> SQLWork | None:
+        """BEGIN; None where another writer was quicker, in this process or in another one."""
+        process = self._store.here()
+        connection = process.notes if self._notes else process.ledger
+        self._lock = process.lock
+        if not self._lock.acquire(timeout=LOCK_SECONDS):
+            return None
+        try:
+            with translated():
+                begun = begin_now(connection)  # both wait 20 ms, by `_opened`
+        except BaseException:
+            self._lock.release()
+            raise
+        if not begun:
+            self._lock.release()
+            return None
+        self._connection = connection
+        return SQLWork(self._store, connection)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """End it."""
+        if self._connection is None:
+            return
+        try:
+            if error is not None:
+                roll_back(self._connection)
+                raise_translated(error)
+            else:
+                with translated():
+                    commit(self._connection)
+        finally:
+            self._lock.release()
+
+
+class SQLiteStore(WorkStore, Here[Process]):
     """A ledger, its receipts and its sessions in one SQLite file.
 
     `path` is created with mode 0600 (its folder with 0700) at the first use; the other arguments
@@ -67,13 +138,10 @@ class SQLiteStore(WorkStore):
     """
 
     def __init__(self, path: str | Path, **limits: Any) -> None:
-        super().__init__(**limits)
+        WorkStore.__init__(self, **limits)
+        self._none_open()
         self.path = Path(path)
-        self._process: _Process | None = None
         self._same = ""  # the app's name for our file, once it was seen to be one
-        self._inherited: list[_Process] = []
-        # One lock per process: a child must not wait for a thread that it did not inherit.
-        self._opening: dict[int, threading.Lock] = {}
 
     @classmethod
     def from_url(cls, url: str) -> SQLiteStore:
@@ -127,74 +195,60 @@ class SQLiteStore(WorkStore):
         """Has the open transaction written? The driver begins one with the first write."""
         return raw.in_transaction
 
-    def prepare(self) -> None:
-        """Open and create everything now; raises StoreDown where that cannot be."""
-        self._here()
-
     def shut(self) -> None:
         """Close this process's connections; a reader in use closes when it is done."""
-        process, self._process = self._process, None
-        if process is not None and process.pid == os.getpid():
+        process = self._leave()
+        if process is not None:
             with process.lock:
                 process.ledger.close()
                 process.notes.close()
-            while process.idle:
-                process.idle.pop().close()
+            for readers in (process.idle, process.hasty):
+                while readers:
+                    readers.pop().close()
 
-    @contextmanager
-    def reading(self) -> Generator[SQLWork]:
-        """A step on a connection that cannot write; it waits for nobody."""
-        with translated():
-            process = self._here()
-            reader = self._reader(process)
-            try:
-                yield SQLWork(self, reader)
-            finally:
-                if process is self._process:
-                    process.idle.append(reader)
-                else:
-                    reader.close()
+    def glance(self, op: ops.Open | ops.Lookup) -> Any:
+        """Answer a read at once, for an event loop: a few rows by their keys, in the page cache.
 
-    def _reader(self, process: _Process) -> sqlite3.Connection:
+        Raises StoreBusy where it would have to wait: the file is not open in this process yet, or
+        somebody is recovering what a killed process left. Then a thread has to ask, which waits.
+        """
+        if self._process is None or self._process.pid != os.getpid():
+            raise StoreBusy("the store is not open yet")
+        with Reading(self, waits=False) as work:
+            return work.lookup(op) if isinstance(op, ops.Lookup) else work.open(op)
+
+    def reading(self) -> Reading:
+        """A step on a connection that cannot write; no writer is waited for."""
+        return Reading(self, waits=True)
+
+    def reader(self, process: Process, *, waits: bool) -> sqlite3.Connection:
+        """One of the connections that nobody uses right now, or a new one."""
         try:
-            return process.idle.pop()
+            return (process.idle if waits else process.hasty).pop()
         except IndexError:
-            reader = connect(self.path, "NORMAL")
-            reader.execute("PRAGMA query_only=ON")
-            return reader
+            with translated():
+                reader = connect(self.path, "NORMAL")
+                reader.execute("PRAGMA query_only=ON")
+                if not waits:
+                    reader.execute("PRAGMA busy_timeout=0")
+                return reader
 
-    @contextmanager
-    def writing(self, *, notes: bool = False) -> Generator[SQLWork | None]:
+    def writing(self, *, notes: bool = False) -> Writing:
         """A write transaction of our own; None where the lock was not to be had in 20 ms."""
+        return Writing(self, notes=notes)
+
+    def returned(self, process: Process, reader: sqlite3.Connection, *, waits: bool) -> None:
+        """A reader that is not needed any more."""
+        if process is self._process:
+            (process.idle if waits else process.hasty).append(reader)
+        else:
+            reader.close()
+
+    def _opened(self, pid: int) -> Process:
         with translated():
-            process = self._here()
-            connection = process.notes if notes else process.ledger
-            if not process.lock.acquire(timeout=LOCK_SECONDS):
-                yield None
-                return
-            try:
-                if not begin_now(connection):  # both wait 20 ms, by `_opened`
-                    yield None
-                    return
-                with committed(connection):
-                    yield SQLWork(self, connection)
-            finally:
-                process.lock.release()
+            return self._made(pid)
 
-    def _here(self) -> _Process:
-        """What is open in this very process."""
-        process, pid = self._process, os.getpid()
-        if process is not None and process.pid == pid:
-            return process
-        with self._opening.setdefault(pid, threading.Lock()), translated():
-            process = self._process
-            if process is None or process.pid != pid:
-                if process is not None:
-                    self._inherited.append(process)
-                process = self._process = self._opened(pid)
-            return process
-
-    def _opened(self, pid: int) -> _Process:
+    def _made(self, pid: int) -> Process:
         create_private(self.path)
         ledger = connect(self.path, "FULL")
         try:
@@ -206,4 +260,4 @@ class SQLiteStore(WorkStore):
             raise
         for writer in (ledger, notes):  # they never read outside of a write transaction
             writer.execute(f"PRAGMA busy_timeout={LOCK_MS}")
-        return _Process(pid, ledger, notes, threading.Lock(), [])
+        return Process(pid, ledger, notes, threading.Lock(), [], [])

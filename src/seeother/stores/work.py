@@ -85,7 +85,7 @@ class Work(Keeper):
         if not isinstance(reply, ops.Settled) or reply.outcome.receipt is None:
             return reply
         stage = self.stage(reply.outcome.receipt)
-        return replace(reply, taken=True) if stage in TAKEN else reply
+        return ops.Settled(reply.outcome, reply.age, taken=True) if stage in TAKEN else reply
 
     def _told(self, op: ops.Lookup, key: Key, fp: bytes) -> Found:
         """What a claim would be told that nobody made, as far as it is no grant."""

@@ -8,44 +8,25 @@ there a lock that was not to be had raises StoreBusy, and nothing was written.
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any, Final
 
 from ..core import ops
 from ..errors import StoreBusy
-from .base import Clock
+from .ledgerstore import LedgerStore
 from .work import Found, Work
 
 LOCK_SECONDS: Final = 0.02
-DAY: Final = 86_400.0
-RETENTION: Final = DAY + 600.0
 EXPIRE_EACH: Final = 50
 
 
-class WorkStore(ABC):
-    """A store whose every answer is one `Work`.
+class WorkStore(LedgerStore):
+    """A store whose every answer is one `Work`; its arguments are those of every store."""
 
-    `clock` is the store's clock in seconds. Rows of tokens older than `retention` seconds may be
-    deleted; a session ends `idle` seconds after its last write or `lifetime` after its first. A
-    token may have `max_rows_per_token` rows, all drafts together `max_kept` bytes (security 18).
-    """
-
-    def __init__(
-        self,
-        *,
-        clock: Clock = time.time,
-        retention: float = RETENTION,
-        idle: float = 14 * DAY,
-        lifetime: float = 90 * DAY,
-        max_rows_per_token: int = 64,
-        max_kept: int = 1 << 30,
-    ) -> None:
-        self.clock = clock
-        self.retention, self.idle, self.lifetime = retention, idle, lifetime
-        self.max_rows_per_token, self.max_kept = max_rows_per_token, max_kept
+    def __init__(self, **limits: Any) -> None:
+        super().__init__(**limits)
         self._settles = count()
 
     @abstractmethod
@@ -70,10 +51,6 @@ class WorkStore(ABC):
         """Count a settle; is it one that deletes old rows?"""
         return next(self._settles) % EXPIRE_EACH == 0
 
-    def perform(self, op: ops.Op[Any]) -> Any:
-        """Answer an op by the method that its verb names."""
-        return getattr(self, op.verb)(op)
-
     def lookup(self, op: ops.Lookup) -> Found:
         """Look for an outcome to replay, or for somebody who is at it; a read."""
         with self.reading() as work:
@@ -83,26 +60,6 @@ class WorkStore(ABC):
         """Claim in a step of its own (fenced, separate)."""
         with self.writing() as work:
             return ops.Busy() if work is None else work.claim(op)
-
-    def renew(self, op: ops.Renew) -> ops.Done | ops.Fenced:
-        """Prolong a lease."""
-        return self._hold(op)
-
-    def settle(self, op: ops.Settle) -> ops.Done | ops.Fenced:
-        """Outcome, receipt and session changes in one step."""
-        return self._hold(op)
-
-    def abandon(self, op: ops.Abandon) -> ops.Done | ops.Fenced:
-        """Give a claim back."""
-        return self._hold(op)
-
-    def doubt(self, op: ops.Doubt) -> ops.Done | ops.Fenced:
-        """Say that nobody knows."""
-        return self._hold(op)
-
-    def resolve(self, op: ops.Resolve) -> ops.Done | ops.Fenced:
-        """End a doubt."""
-        return self._hold(op)
 
     def open(self, op: ops.Open) -> ops.Opened:
         """Session, draft and waiting receipts; a read."""
@@ -123,10 +80,6 @@ class WorkStore(ABC):
         """Show the message of a replay once more."""
         with self.writing(notes=True) as work:
             return ops.Busy() if work is None else work.rearm(op)
-
-    def report(self, op: ops.Report) -> None:
-        """Nothing to remember here."""
-        del op
 
     def _hold(self, op: ops.HolderOp) -> ops.Done | ops.Fenced:
         with self.writing() as work:

@@ -1,6 +1,7 @@
 """The one view of the adapter contract: whatever the stage of the running test says."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,18 +28,29 @@ def effect(what: str) -> None:
 def view(request: HttpRequest) -> HttpResponseBase:
     """Run the behaviour."""
     stage = STAGE[-1]
-    do = effect if settings.SEEOTHER["mode"] == "joined" else stage.effects.do
+    do = stage.effects.do if settings.SEEOTHER["mode"] == "separate" else effect
     call = Call(visit_of(request), str(request.method), request.path, request.body, do)
     return answer(stage.behaviour(call), is_async=isinstance(request, ASGIRequest))
 
 
 async def apieces(pieces: Any) -> AsyncIterator[bytes]:
-    """A body piece by piece, without blocking the event loop."""
+    """A body piece by piece, without blocking the event loop.
+
+    Who is cancelled while a thread makes the next piece waits for that: a generator that runs
+    cannot be closed.
+    """
+    turn = threading.Lock()
+
+    def following() -> Any:
+        with turn:
+            return next(pieces, None)
+
     try:
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        while (piece := await asyncio.to_thread(following)) is not None:
             yield piece
     finally:
-        pieces.close()
+        with turn:
+            pieces.close()
 
 
 def answer(made: Response | Streamed, *, is_async: bool) -> HttpResponseBase:

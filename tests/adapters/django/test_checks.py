@@ -36,7 +36,7 @@ def test_a_right_project_hears_nothing() -> None:
         ({"MIDDLEWARE": [MIDDLEWARE, GZIP, *OTHERS]}, ["seeother.W001"]),
         ({"MIDDLEWARE": [GZIP, MIDDLEWARE, *OTHERS]}, []),
         ({"SEEOTHER": {"max_agee": 3}}, ["seeother.E002"]),
-        ({"SEEOTHER": {"mode": "fenced"}}, ["seeother.E002"]),
+        ({"SEEOTHER": {"mode": "hooked"}}, ["seeother.E002"]),
         ({"SEEOTHER": {"store": "memory://"}}, ["seeother.E002"]),
         ({"SEEOTHER": ["max_age"]}, ["seeother.E002"]),
         ({"SECRET_KEY": "dev"}, ["seeother.W002"]),

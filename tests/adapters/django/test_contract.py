@@ -1,5 +1,6 @@
-"""The Django adapter: the contracts of every store and of every adapter, joined and separate."""
+"""The Django adapter: the contracts of every store and of every adapter, in its modes."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ from seeother.testing import StoreContract
 from seeother.testing.adapter import AdapterContract, ASGIClient, Stage, WSGIClient, quiet
 from seeother.testing.adapter.alone import AlonePromises
 from seeother.testing.adapter.asgi import ASGIStream
+from seeother.testing.adapter.harness import Harness
 from seeother.testing.adapter.quiet import QuietPromises
 from seeother.testing.adapter.stage import Ask
 from seeother.testing.adapter.submissions import SubmissionPromises
+from seeother.testing.adapter.visits import VisitPromises
 from seeother.testing.lint import WSGILint
 from tests.adapters.django import staging
 from tests.adapters.django.project import (
@@ -32,6 +35,8 @@ from tests.adapters.django.project import (
     name_database,
     use_database,
 )
+
+ALL = float(os.environ.get("SCALE", "1")) >= 10
 
 
 def make_tables(path: Path) -> None:
@@ -218,7 +223,7 @@ def stripped(app: Any) -> Any:
     return run
 
 
-class Staged(AdapterContract, AlonePromises):
+class OnEither(Harness):
     """The effects are in the project's own database, also where it is PostgreSQL."""
 
     @pytest.fixture(autouse=True)
@@ -232,6 +237,10 @@ class Staged(AdapterContract, AlonePromises):
         yield
         if POSTGRES:
             self.effects.shut()
+
+
+class Staged(OnEither, AdapterContract, AlonePromises):
+    """Every promise of every adapter, and of one that stands alone."""
 
 
 class TestJoined(Staged):
@@ -248,12 +257,39 @@ class TestSeparate(TestJoined):
     mode: ClassVar[Mode] = "separate"
 
 
+class TestFenced(OnEither, SubmissionPromises, VisitPromises):
+    """What submissions and visits promise, in mode fenced."""
+
+    mode: ClassVar[Mode] = "fenced"
+    client = TestJoined.client
+
+
 class TestAsyncJoined(Staged):
     """Every promise in mode joined under ASGI."""
 
     def client(self, stage: Stage) -> AsyncServed:
         """The project with these settings."""
         return AsyncServed(stage)
+
+
+class TestAsyncFenced(OnEither, SubmissionPromises):
+    """What submissions promise, in mode fenced under ASGI."""
+
+    mode: ClassVar[Mode] = "fenced"
+    client = TestAsyncJoined.client
+
+
+if ALL:
+
+    class TestAllFenced(TestJoined):
+        """Every promise in mode fenced."""
+
+        mode: ClassVar[Mode] = "fenced"
+
+    class TestAllAsyncFenced(TestAsyncJoined):
+        """Every promise in mode fenced under ASGI."""
+
+        mode: ClassVar[Mode] = "fenced"
 
 
 class TestAsyncSeparate(TestAsyncJoined):

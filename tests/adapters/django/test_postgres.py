@@ -1,7 +1,7 @@
 """Django's own tests once more, with PostgreSQL as the project's database.
 
-By default those of views that know nothing; with SCALE=10 both contracts as well. They run in a
-process of their own: Django is configured once in each.
+By default those of views that know nothing, and of mode fenced; with SCALE=10 both contracts as
+well. They run in a process of their own: Django is configured once in each.
 """
 
 import os
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[3]
 HERE: Final = "tests/adapters/django"
 ALL: Final = float(os.environ.get("SCALE", "1")) >= 10
-FILES: Final = ["test_once.py", *(["test_contract.py", "test_upgrade.py"] if ALL else [])]
+FILES: Final = [
+    "test_once.py",
+    "test_fenced.py",
+    *(["test_contract.py", "test_upgrade.py"] if ALL else []),
+]
 # Threads of a test leave Django's connections to the collector, which on SQLite is silent.
 QUIET: Final = [
     "-Wignore::ResourceWarning",

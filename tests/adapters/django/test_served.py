@@ -39,19 +39,25 @@ def test_a_double_click_over_a_socket(tmp_path: Path, kind: str, path: str) -> N
     assert rows(tmp_path / "shop.db", TABLE) == 1
 
 
-def test_a_process_that_dies_in_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It dies between insert and commit: nothing of it is there, and sent again it happens."""
+@pytest.mark.parametrize("path", ["/crash/", "/falling/"], ids=["joined", "fenced"])
+def test_a_process_that_dies_in_a_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It dies between insert and commit: nothing of it is there, and sent again it happens.
+
+    In mode fenced its claim is there; the next process finds that its owner is dead.
+    """
     with server_of(tmp_path, "wsgi") as server:
         origin = server.url.rstrip("/")
         with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=30) as browser:
-            sent = {**page(browser, "/crash/"), "name": "Ann"}
+            sent = {**page(browser, path), "name": "Ann"}
             with pytest.raises(httpx.TransportError):
-                browser.post("/crash/", data=sent)
+                browser.post(path, data=sent)
             monkeypatch.setenv("SHOP_SURVIVES", "1")
             server.kill()
             server.start()
             assert rows(tmp_path / "shop.db", TABLE) == 0
-            answers = [browser.post("/crash/", data=sent) for _ in range(2)]
+            answers = [browser.post(path, data=sent) for _ in range(2)]
             assert {a.status_code for a in answers} == {303}
     assert rows(tmp_path / "shop.db", TABLE) == 1
 

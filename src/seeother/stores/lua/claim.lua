@@ -7,8 +7,10 @@ local claim = {
 }
 local keeps = flag()
 
-local row = met(token, variant, issued)
-if not row and keeps and redis.call('HLEN', token) >= MAX_ROWS_PER_TOKEN then return {'SentTooOften'} end
+-- Most tokens have no row yet: then one question is enough.
+local rows = redis.call('HLEN', token)
+local row = rows > 0 and met(token, variant, issued) or nil
+if not row and keeps and rows >= MAX_ROWS_PER_TOKEN then return 'SentTooOften' end
 local to, reply = move('claim', case_of_claim(row, claim))
 if to == CLAIMED then
   local before = row or {fence = 0}

@@ -32,5 +32,5 @@ local function told(reply, row)
     return {reply, row.outcome, text(now - row.settled_at), taken and 1 or 0}
   end
   if reply == 'Edited' then return {reply, row.outcome, text(now - row.settled_at)} end
-  return {reply}
+  return reply
 end

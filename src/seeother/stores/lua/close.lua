@@ -7,4 +7,4 @@ merge(plan)
 put(left)
 for _, id in ipairs(shown) do acknowledge(id, lease_id) end
 for _, id in ipairs(unshown) do give_back(id, lease_id) end
-return {'Done'}
+return 'Done'

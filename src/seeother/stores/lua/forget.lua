@@ -4,7 +4,7 @@ local visitor, count = arg(), 0
 for _, name in ipairs(KEYS) do
   if redis.call('HGET', name, 'visitor') == visitor then
     forget(string.sub(name, #PREFIX + 3))
-    count = count + redis.call('DEL', name)
+    count = count + 1
   end
 end
 return count

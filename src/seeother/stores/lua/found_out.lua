@@ -14,4 +14,4 @@ local to, reply = move(name, case_of_holder(row, ask))
 if reply == 'Fenced' then return fenced(row, ask) end
 go(to)
 keep(token, variant, row, issued)
-return {reply}
+return reply

@@ -9,4 +9,4 @@ local row = met(token, variant, issued)
 local to, reply = move(name, case_of_holder(row, ask))
 if reply == 'Fenced' then return fenced(row, ask) end
 if to ~= KEEP then keep(token, variant, moved(row, ask, to), issued) end
-return {reply}
+return reply

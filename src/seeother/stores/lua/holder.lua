@@ -17,7 +17,7 @@ end
 
 -- Who lost the row gets the outcome of the winner, unless the winner sent something else.
 local function fenced(row, ask)
-  if not row then return {'Fenced'} end
+  if not row then return 'Fenced' end
   if ask.verb == 'settle' and ask.fingerprint ~= row.fingerprint then return {'Fenced', '', 1} end
   return {'Fenced', row.state == SETTLED and row.outcome or '', 0}
 end

@@ -14,18 +14,19 @@ end
 -- The outcome behind the page that this was sent from, if it is the same input again.
 local function echoed(receipt, digest, visitor, within)
   local found = redis.call('HMGET', receipt, 'visitor', 'echo', 'settled', 'token', 'variant', 'issued')
-  if not found[1] or found[4] == '' then return nil end
+  if not found[1] or not found[4] then return nil end
   local settled = tonumber(found[3])
   if settled < now - RETENTION or settled < now - within then return nil end
   if found[1] ~= visitor or found[2] ~= digest then return nil end
-  local row = met(PREFIX .. 't:' .. found[4], found[5], tonumber(found[6]))
+  local row = met(PREFIX .. 't:' .. found[4], found[5] or '', tonumber(found[6]))
   return row and answer(row, row.fingerprint)
 end
 
+-- An answer without an outcome is a word, and has no first element.
 local found = answer(met(token, variant, issued), ask.fingerprint)
 if found and found[1] == 'Settled' then return found end
 if KEYS[2] then
   local echo = echoed(KEYS[2], arg(), arg(), number())
   if echo and echo[1] == 'Settled' then return echo end
 end
-return found or {'Unknown'}
+return found or 'Unknown'

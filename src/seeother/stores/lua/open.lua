@@ -29,12 +29,27 @@ if visitor ~= '' then
   if r and r.visitor == visitor then
     known = 1
     if messages and r.stage == LEASED and not waits(r) then known = 2 end
-    draft = redis.call('HGET', PREFIX .. 'r:' .. mark, 'draft')
+    draft = redis.call('HGET', PREFIX .. 'r:' .. mark, 'draft') or ''
     if messages and waits(r) then add(mark) end
   end
   if orphans then add_orphans() end
 end
 
-local h = sid ~= '' and head(sid)
-if not (h and alive(h)) then return {draft, waiting_ids, known} end
-return {draft, waiting_ids, known, text(now - h.seen), redis.call('HGETALL', name_of(sid))}
+-- Flat, because an array in an array is a packet of its own; the session's age is '' where there is
+-- none. What stands in a session beside the app's keys is not told.
+local out = {draft, known, '', #waiting_ids}
+for _, id in ipairs(waiting_ids) do out[#out + 1] = id end
+
+local words, own = sid ~= '' and redis.call('HGETALL', name_of(sid)) or {}, {}
+for i = 1, #words, 2 do
+  if string.byte(words[i]) == APPS then
+    out[#out + 1] = words[i]
+    out[#out + 1] = words[i + 1]
+  else
+    own[words[i]] = words[i + 1]
+  end
+end
+local h = own.born and {born = tonumber(own.born), seen = tonumber(own.seen), moved = own.moved}
+if not (h and alive(h)) then return {draft, known, '', #waiting_ids, unpack(waiting_ids)} end
+out[3] = text(now - h.seen)
+return out

@@ -2,8 +2,7 @@
 
 local r, fresh = kept(arg()), number()
 if r and (r.stage == LEASED or r.stage == SHOWN) then
-  r.stage, r.armed, r.again = ARMED, now, r.settled < now - fresh and '1' or '0'
-  deliver(r)
+  deliver(r, ARMED, 'armed', text(now), 'again', r.settled < now - fresh and '1' or '0')
   waiting(r)
 end
-return {'Done'}
+return 'Done'

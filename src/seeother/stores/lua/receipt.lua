@@ -8,8 +8,8 @@ local function kept(id)
   if not found[1] or tonumber(found[3]) < now - RETENTION then return nil end
   return {
     id = id, visitor = found[1], stage = found[2], settled = tonumber(found[3]),
-    armed = tonumber(found[4]), lease_id = found[5], lease_until = tonumber(found[6]),
-    again = found[7], score = found[8],
+    armed = tonumber(found[4] or found[3]), lease_id = found[5] or '',
+    lease_until = tonumber(found[6] or 0), again = found[7] or '0', score = found[8],
   }
 end
 
@@ -24,15 +24,14 @@ local function waiting(r)
   redis.call('EXPIRE', index(r.visitor), ttl(RETENTION))
 end
 
-local function deliver(r)
-  redis.call('HSET', PREFIX .. 'r:' .. r.id, 'stage', r.stage, 'armed', text(r.armed),
-    'lease_id', r.lease_id, 'lease_until', text(r.lease_until), 'again', r.again)
+-- Where its messages are from now on, and what else changes with that.
+local function deliver(r, stage, ...)
+  redis.call('HSET', PREFIX .. 'r:' .. r.id, 'stage', stage, ...)
 end
 
 -- Give them to one page, if they wait (`Delivery.leased`).
 local function lease(r, lease_id, seconds)
-  r.stage, r.lease_id, r.lease_until = LEASED, lease_id, now + seconds
-  deliver(r)
+  deliver(r, LEASED, 'lease_id', lease_id, 'lease_until', text(now + seconds))
 end
 
 local function holds(r, lease_id) return r and r.stage == LEASED and r.lease_id == lease_id end
@@ -40,14 +39,11 @@ local function holds(r, lease_id) return r and r.stage == LEASED and r.lease_id 
 local function acknowledge(id, lease_id)
   local r = kept(id)
   if not holds(r, lease_id) then return end
-  r.stage = SHOWN
-  deliver(r)
+  deliver(r, SHOWN)
   redis.call('ZREM', index(r.visitor), id)
 end
 
 local function give_back(id, lease_id)
   local r = kept(id)
-  if not holds(r, lease_id) then return end
-  r.stage = ARMED
-  deliver(r)
+  if holds(r, lease_id) then deliver(r, ARMED) end
 end

@@ -3,6 +3,7 @@
 -- and written later, so that a write that has to be computed anew has touched nothing.
 
 local MOVES_MOST = 8
+local APPS = string.byte('k')
 
 local function name_of(sid) return PREFIX .. 's:' .. sid end
 

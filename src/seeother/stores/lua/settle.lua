@@ -11,9 +11,9 @@ local plan, left = read_session(), read_receipt()
 local row = met(token, variant, issued)
 local to, reply = move(ask.keep and 'settle' or 'release', case_of_holder(row, ask))
 if reply == 'Fenced' then return fenced(row, ask) end
-if to == KEEP then return {reply} end
+if to == KEEP then return reply end
 if plan.changed then return plan.changed end
 merge(plan)
 put(left)
 keep(token, variant, moved(row, ask, to), issued)
-return {reply}
+return reply

@@ -26,6 +26,7 @@ local function list()
 end
 
 -- A float as text that reads back as the same float: replies and fields of Redis know integers only.
-local function text(float) return string.format('%.17g', float) end
+local NOW = string.format('%.17g', now)
+local function text(float) return float == now and NOW or string.format('%.17g', float) end
 -- Whole seconds to live, at least one: 0 would delete at once.
 local function ttl(seconds) return string.format('%d', math.max(1, math.ceil(seconds))) end

@@ -68,8 +68,10 @@ class ASGIClient:
     @staticmethod
     async def _ended() -> None:
         """Let whatever still runs come to its end, as servers do; what does not, is cancelled."""
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        _, late = await asyncio.wait(left, timeout=GRACE) if left else (set(), set())
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if left:
+            await asyncio.wait(left, timeout=GRACE)
+        late = [task for task in left if not task.done()]
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -16,7 +16,13 @@ from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import CreateView, DeleteView, FormView, UpdateView
 
-from seeother.django import SeeOtherFormMixin, repeat, see_other, seeother_exempt
+from seeother.django import (
+    SeeOtherFormMixin,
+    repeat,
+    see_other,
+    seeother_exempt,
+    seeother_fenced,
+)
 
 from .models import Order
 
@@ -133,6 +139,23 @@ def during(request: HttpRequest) -> HttpResponseBase:
     return redirect("done")
 
 
+@seeother_fenced
+def slow(request: HttpRequest) -> HttpResponseBase:
+    """The same, claimed before it runs, whatever the project's mode is."""
+    return during(request)
+
+
+@seeother_fenced
+async def aslow(request: HttpRequest) -> HttpResponseBase:
+    """The same on the event loop."""
+    if request.method != "POST":
+        return page(request)
+    while DURING:
+        await cast("Any", DURING.pop())()
+    await Order.objects.acreate(name=request.POST["name"])
+    return redirect("done")
+
+
 def upload(request: HttpRequest) -> HttpResponseBase:
     """A file."""
     if request.method != "POST":
@@ -162,6 +185,12 @@ def crash(request: HttpRequest) -> HttpResponseBase:
     if not os.environ.get("SHOP_SURVIVES"):
         os._exit(9)
     return redirect("done")
+
+
+@seeother_fenced
+def falling(request: HttpRequest) -> HttpResponseBase:
+    """The same, claimed before it runs."""
+    return crash(request)
 
 
 class OrderForm(forms.ModelForm[Order]):
