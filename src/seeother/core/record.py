@@ -196,10 +196,11 @@ def _location(response: Response) -> str:
 def _nobodys(greeting: Greeting, handled: Handled, policy: Policy) -> bool:
     """A form of an unmodified app, for somebody who has shown nothing that says who it is.
 
-    A GET may sign in (a link from a mail); its page is not shown to whoever comes back later.
+    A GET may sign in (a link from a mail), or begin a session; its page is not shown to whoever
+    comes back later.
     """
     alone = policy.convert and greeting.is_nobody and handled.rendered and not handled.shown
-    return alone and not unreadable(handled.response.all(b"set-cookie"))
+    return alone and handled.session is None and not unreadable(handled.response.all(b"set-cookie"))
 
 
 def _guarded(
