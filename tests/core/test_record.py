@@ -741,7 +741,7 @@ def test_a_page_that_signs_in_varies_by_cookie(
     assert (kept.response.header(b"vary") is not None) is (signs_in or explicit)
     begun = Handled(answer, rendered=True, session=LATER)
     kept = record_page(greet(request, policy), begun, (), policy)
-    assert kept.response.header(b"vary") == b"Cookie", "a session begins here"
+    assert kept.response.header(b"vary") == "Cookie", "a session begins here"
 
 
 @pytest.mark.parametrize("form", [False, True])
