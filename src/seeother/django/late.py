@@ -32,7 +32,7 @@ from ..stores.connect import begin, translated
 from ..stores.joined import ENDED
 from ..stores.savepoints import Savepoints
 from .store import BEGINS
-from .transaction import ViewTransaction
+from .transaction import TAKEN, ViewTransaction
 
 if TYPE_CHECKING:
     from .store import DjangoStore
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 BEGIN: Final = "_start_transaction_under_autocommit"
 # What needs no transaction, and savepoints: before it begins they are noted, later it is there.
 FREE: Final = frozenset({"SELECT", "PRAGMA", "EXPLAI", "SAVEPO", "RELEAS", "ROLLBA"})
-TAKEN: Final = "another submission has this connection"
 LOCKED: Final = "another writer held the database for the whole patience"
 
 

@@ -10,8 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
 from ..errors import StoreBusy
-from .late import TAKEN
 from .pg_store import PgViewTransaction
+from .transaction import TAKEN
 
 
 class PgLateTransaction(PgViewTransaction):

@@ -28,6 +28,7 @@ from .store import DjangoStore
 
 IMMEDIATE: Final = "IMMEDIATE"
 CODES: Final = 0xFF
+TAKEN: Final = "another submission has this connection"
 
 
 class ViewTransaction:
